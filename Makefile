@@ -1,0 +1,54 @@
+# Everything a fresh machine needs is installed here, from PyPI, into .venv and .venv-synapse.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+
+.PHONY: setup demo test lint unit integration chaos bench lock clean
+
+setup: $(VENV)/.ready .venv-synapse/.ready ## both environments, pinned
+
+$(UV):
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3.11 (or: make PYTHON=python3.12)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -E '^uv==' requirements/bootstrap.txt)"
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml $(UV)
+	@$(UV) pip sync --quiet --python $(BIN)/python requirements/dev.txt requirements/bootstrap.txt
+	@touch $@
+
+.venv-synapse/.ready: requirements/synapse.txt $(UV)
+	@$(UV) venv --quiet --allow-existing --python $(BIN)/python .venv-synapse
+	@$(UV) pip sync --quiet --python .venv-synapse/bin/python requirements/synapse.txt
+	@touch $@
+
+demo: setup ## the main job, on a real embedded Synapse; Ctrl-C stops all
+	@$(BIN)/inglenook demo
+
+test: lint unit integration chaos ## all that CI runs
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/python -m pytest tests/unit
+
+integration: setup
+	$(BIN)/python -m pytest tests/integration
+
+chaos: setup
+	$(BIN)/python -m pytest tests/chaos
+
+bench: setup ## every figure of the README, as ratios within one run; JSON in benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+lock: $(UV) ## pin anew
+	$(UV) pip compile --quiet --no-emit-index-url --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	$(UV) pip compile --quiet --no-emit-index-url --no-header --python-version 3.11 requirements/synapse.in -o requirements/synapse.txt
+
+clean:
+	rm -rf $(VENV) .venv-synapse .inglenook

@@ -1,0 +1,1 @@
+"""Cards, prompts, words and taps, text catalogues: everything a person reads or answers."""

@@ -1,0 +1,1 @@
+"""Rules and their signals: what a message carries. Decides nothing about people."""

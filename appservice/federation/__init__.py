@@ -1,0 +1,1 @@
+"""Policy lists, server ACLs, policy server: living beside other communities."""

@@ -1,0 +1,1 @@
+"""The transactions endpoint, the gap check and the lanes: how inputs arrive, once and in order."""

@@ -1,0 +1,1 @@
+"""The homeserver client, the admin capability and typed events. Parses, never trusts."""

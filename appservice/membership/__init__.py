@@ -1,0 +1,1 @@
+"""Doors, agreement, expiry and removal: who is in which group."""

@@ -1,0 +1,1 @@
+"""Demo, the embedded homeserver, status: what the person who runs it needs."""

@@ -1,0 +1,1 @@
+"""Direct rooms, reach, roles held: who can be told something, and how."""

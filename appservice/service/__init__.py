@@ -1,0 +1,1 @@
+"""The only composer: registers handlers, executors and wording, and runs the process."""

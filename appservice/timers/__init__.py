@@ -1,0 +1,1 @@
+"""Stored deadlines that become inputs."""
