@@ -1,1 +1,7 @@
 """Typer commands, thin."""
+
+from __future__ import annotations
+
+from appservice.cli.commands import app
+
+__all__ = ["app"]

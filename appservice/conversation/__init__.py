@@ -1,1 +1,8 @@
 """Cards, prompts, words and taps, text catalogues: everything a person reads or answers."""
+
+from __future__ import annotations
+
+from appservice.conversation.cards import CardExecutor
+from appservice.conversation.texts import Catalogue
+
+__all__ = ["CardExecutor", "Catalogue"]

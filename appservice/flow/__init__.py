@@ -1,1 +1,57 @@
 """Pure words shared by all rooms: inputs, effects, keys, facts and the protocols between them. No I/O, no libraries."""
+
+from __future__ import annotations
+
+from appservice.flow.effects import (
+    Card,
+    DirectMessage,
+    Effect,
+    EnsureDirectRoom,
+    Identity,
+    Item,
+    Notice,
+    Redact,
+    Urgency,
+    effect_from_record,
+)
+from appservice.flow.events import Event
+from appservice.flow.facts import Facts, Ghosts, Place, RoomFacts
+from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
+from appservice.flow.keys import effect_key, transaction_id
+from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Wording
+from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
+
+__all__ = [
+    "LATE_AFTER_MS",
+    "Attempt",
+    "AuditSink",
+    "Card",
+    "Clock",
+    "DirectMessage",
+    "Done",
+    "Effect",
+    "EnsureDirectRoom",
+    "Event",
+    "EventInput",
+    "Executor",
+    "Facts",
+    "Ghosts",
+    "Handler",
+    "Identity",
+    "Item",
+    "Lane",
+    "Notice",
+    "Origin",
+    "Place",
+    "Postponed",
+    "Redact",
+    "Refused",
+    "Rendered",
+    "Result",
+    "RoomFacts",
+    "Urgency",
+    "Wording",
+    "effect_from_record",
+    "effect_key",
+    "transaction_id",
+]

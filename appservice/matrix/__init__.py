@@ -1,1 +1,19 @@
 """The homeserver client, the admin capability and typed events. Parses, never trusts."""
+
+from __future__ import annotations
+
+from appservice.matrix.admin import AdminCapability
+from appservice.matrix.client import Actor, HomeserverClient, wait_until_up
+from appservice.matrix.errors import HomeserverError, Rejected, Unreachable
+from appservice.matrix.events import parse_event
+
+__all__ = [
+    "Actor",
+    "AdminCapability",
+    "HomeserverClient",
+    "HomeserverError",
+    "Rejected",
+    "Unreachable",
+    "parse_event",
+    "wait_until_up",
+]

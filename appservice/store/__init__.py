@@ -1,1 +1,26 @@
 """Schema, migrations and queries; the only room that knows SQL. One writer, group commit."""
+
+from __future__ import annotations
+
+from appservice.store.audit import Verification, anchor, verify
+from appservice.store.commit import AuditLine, Commit
+from appservice.store.database import Database, StoreRefused
+from appservice.store.migrate import StoreTooNew, ensure_current
+from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect
+
+__all__ = [
+    "AuditLine",
+    "Commit",
+    "Counts",
+    "Database",
+    "OpenEffect",
+    "OpenInput",
+    "Questions",
+    "SettledEffect",
+    "StoreRefused",
+    "StoreTooNew",
+    "Verification",
+    "anchor",
+    "ensure_current",
+    "verify",
+]

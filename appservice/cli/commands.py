@@ -1,0 +1,129 @@
+"""The commands a person types. Each reads its options, calls an operation and prints what came of it.
+
+Exit status: 0 done, 1 an operation failed, 2 bad input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appservice.operations.errors import OperationFailed
+from appservice.service.config import BadConfiguration, Config, load_config
+
+app = typer.Typer(
+    name="inglenook",
+    help="A federated community server for charities, on Matrix.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+audit_app = typer.Typer(help="The record of what was decided and done.", no_args_is_help=True)
+app.add_typer(audit_app, name="audit")
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The service's configuration file.")]
+DEFAULT_CONFIG = Path("inglenook.yaml")
+FAILED, BAD_INPUT = 1, 2
+
+
+def _config(path: Path) -> Config:
+    try:
+        return load_config(path)
+    except BadConfiguration as error:
+        raise _bad(str(error)) from None
+
+
+def _bad(message: str) -> typer.Exit:
+    err.print(f"inglenook: {message}", markup=False)
+    return typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def serve(config: ConfigOption) -> None:
+    """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
+    from appservice.service.serve import main
+
+    raise typer.Exit(main(["--config", str(config)]))
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".inglenook"),
+    port: Annotated[int, typer.Option(help="Port of the homeserver on 127.0.0.1.", min=1, max=65535)] = 8008,
+    check: Annotated[bool, typer.Option("--check", help="Play the main job once, then stop; for tests.")] = False,
+) -> None:
+    """Show the main job on a real homeserver on this computer. Ctrl-C stops everything; again goes on."""
+    from appservice.operations.demo import run_demo
+
+    try:
+        asyncio.run(run_demo(directory, port, out, stay=not check))
+    except OperationFailed as error:
+        err.print(f"inglenook: {error}", markup=False)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how the service is; exit status 1 if something needs a person."""
+    from appservice.operations.status import read_status
+
+    try:
+        found = asyncio.run(read_status(_config(config)))
+    except BadConfiguration as error:
+        raise _bad(str(error)) from None
+    if as_json:
+        out.print(json.dumps(found.model_dump() | {"well": found.well}, indent=2), markup=False, highlight=False)
+    else:
+        _print_status(found.model_dump(), found.problems)
+    raise typer.Exit(0 if found.well else FAILED)
+
+
+def _print_status(found: dict[str, object], problems: list[str]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for section in ("live", "store"):
+        values = found[section]
+        if not isinstance(values, dict):
+            continue
+        for name, value in values.items():
+            if name == "problems":
+                continue
+            parts = [f"{key} {one}" for key, one in value.items()] if isinstance(value, dict) else [str(value)]
+            table.add_row(f"{section} {name}".replace("_", " "), ", ".join(parts).replace("_", " "))
+    out.print(table)
+    for problem in problems:
+        out.print(f"[bold red]✗[/] {problem}")
+    if not problems:
+        out.print("[bold green]✓[/] all is well")
+
+
+@audit_app.command("verify")
+def audit_verify(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Recompute every chain of the audit; exit status 1 if a line was changed or is missing."""
+    from appservice.operations.audits import verify_audit
+
+    read = _config(config)
+    try:
+        found = asyncio.run(verify_audit(read))
+    except OperationFailed as error:
+        err.print(f"inglenook: {error}", markup=False)
+        raise typer.Exit(FAILED) from None
+    out.print(f"{found.lines} lines in {found.lanes} chains, {found.anchors} anchors")
+    for problem in found.problems:
+        out.print(f"[bold red]✗[/] {problem}")
+    if not found.problems:
+        out.print("[bold green]✓[/] every chain is whole")
+    raise typer.Exit(FAILED if found.problems else 0)

@@ -1,0 +1,116 @@
+"""The words. Every sentence a person reads from us stands here and nowhere else.
+
+Plain words, sentences of at most 20 words, only HTML that Element X shows, a neutral first line, a `body` that is
+complete by itself (docs/architecture.md, "Texts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from urllib.parse import quote
+
+from appservice.flow import Item, Rendered
+
+Words = Callable[[tuple[Item, ...]], Rendered]
+
+
+class Catalogue:
+    """`flow.Wording` for one community: `rooms(room_id)` gives a room's name for people."""
+
+    def __init__(self, room_name: Callable[[str], str], server_name: str) -> None:
+        self._room_name = room_name
+        self._server_name = server_name
+        self._texts: Mapping[str, Words] = {
+            "removed.contact_details": self._removed_notice,
+            "your.contact_details_removed": self._removed_for_author,
+            "your.own_number": self._own_number,
+            "card.contact_details_removed": self._removed_card,
+        }
+
+    def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
+        return self._texts[text](items)
+
+    def _removed_notice(self, items: tuple[Item, ...]) -> Rendered:
+        count = len(items)
+        what = "a message" if count <= 1 else f"{count} messages"
+        why = "it had a phone number in it" if count <= 1 else "they had phone numbers in them"
+        return _paragraphs(
+            [
+                [("strong", f"I removed {what}"), ("", f" because {why}.")],
+                [("", "We keep contact details private here. Nobody is in trouble.")],
+                [("", "Questions? Send me a private message.")],
+            ],
+            msgtype="m.notice",
+        )
+
+    def _removed_for_author(self, items: tuple[Item, ...]) -> Rendered:
+        rooms = self._room_names(items)
+        count = len(items)
+        removed = "I removed a message of yours" if count <= 1 else f"I removed {count} messages of yours"
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of your group.")],
+                [("", f"{removed} in {rooms}. There was a phone number in it.")],
+                [("", "We keep contact details private, so that everybody stays safe. You are not in trouble.")],
+                [("", "Was it your own number? You can still share it with people you trust, in private.")],
+                [
+                    ("", "Do you think this was wrong? Reply "),
+                    ("code", "appeal"),
+                    ("", " and a person will look at it."),
+                ],
+            ],
+            mentions=tuple({item["person"] for item in items if item.get("person")}),
+        )
+
+    def _own_number(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of your group.")],
+                [("", f"You wrote your own phone number in {self._room_names(items)}. Everybody there can see it.")],
+                [("", "That is your choice, and I left it there.")],
+                [("", "To take it back, remove the message yourself, or reply "), ("code", "remove"), ("", ".")],
+            ],
+            mentions=tuple({item["person"] for item in items if item.get("person")}),
+        )
+
+    def _removed_card(self, items: tuple[Item, ...]) -> Rendered:
+        count = len(items)
+        what = "1 message removed" if count <= 1 else f"{count} messages removed"
+        person = items[0].get("person", "") if items else ""
+        lines: list[list[tuple[str, str]]] = [
+            [("strong", f"🟠 {what}: phone number"), ("", ".")],
+            [("", "Written by "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
+        ]
+        for item in items[:10]:
+            room = item.get("room", "")
+            link = f"a https://matrix.to/#/{quote(room)}/{quote(item.get('event', ''))}?via={quote(self._server_name)}"
+            lines.append([("", "In "), (link, self._room_name(room)), ("", ".")])
+        if count > 10:
+            lines.append([("", f"And {count - 10} more.")])
+        lines.append([("", "The author was told privately how to ask for a second look.")])
+        return _paragraphs(lines)
+
+    def _room_names(self, items: tuple[Item, ...]) -> str:
+        names = list(dict.fromkeys(self._room_name(item.get("room", "")) for item in items))
+        if len(names) > 3:
+            return f"{len(names)} rooms"
+        return " and ".join(names) or "your group"
+
+
+def _paragraphs(
+    paragraphs: list[list[tuple[str, str]]], msgtype: str = "m.text", mentions: tuple[str, ...] = ()
+) -> Rendered:
+    """Return body and HTML with the same words; a piece is (tag, text), where `a URL` makes a link."""
+    body = "\n".join("".join(text for _, text in pieces) for pieces in paragraphs)
+    html = "".join("<p>" + "".join(_piece(tag, text) for tag, text in pieces) + "</p>" for pieces in paragraphs)
+    return Rendered(body=body, html=html, msgtype=msgtype, mentions=mentions)
+
+
+def _piece(tag: str, text: str) -> str:
+    words = escape(text)
+    if not tag:
+        return words
+    if tag.startswith("a "):
+        return f'<a href="{escape(tag[2:])}">{words}</a>'
+    return f"<{tag}>{words}</{tag}>"

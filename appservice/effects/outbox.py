@@ -1,0 +1,337 @@
+"""The outbox: takes committed effects, gives each to its executor until it is settled, and writes down what became
+of it. Urgent effects leave at once and side by side; quiet ones wait their turn and merge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+
+from appservice.deathpoints import reach
+from appservice.effects.pace import Pace
+from appservice.flow import (
+    Attempt,
+    Clock,
+    Done,
+    Effect,
+    Executor,
+    Postponed,
+    Refused,
+    Result,
+    Urgency,
+    effect_from_record,
+)
+from appservice.matrix import Rejected, Unreachable
+from appservice.store import AuditLine, Commit, Database, Questions, StoreRefused
+
+log = structlog.get_logger()
+
+#: Requests in flight, by urgency. More redactions at once only queue inside the homeserver.
+SLOTS = {Urgency.NOW: 16, Urgency.SOON: 4, Urgency.WHEN_QUIET: 2}
+#: ms that a quiet effect waits for others to merge with, counted from its decision.
+GATHER_MS = 400
+#: ms of the first back-off and of the longest.
+BACK_OFF_MS = 250
+BACK_OFF_MOST_MS = 15_000
+#: Attempts that end in an unexpected exception before the effect is refused.
+UNEXPECTED_AT_MOST = 5
+#: ms after which the homeserver's memory of transaction ids (24 h) is not relied on any more.
+REMEMBERED_MS = 12 * 3600 * 1000
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    effect: Effect
+    created_ms: int
+    attempts: int = 0
+    unexpected: int = 0
+    not_before_ms: int = 0
+    perhaps_sent: bool = False
+    merged: list[Effect] = field(default_factory=list)
+
+
+class Outbox:
+    """Runs effects of one homeserver. `executors` maps an effect's type to who makes it true."""
+
+    def __init__(
+        self,
+        homeserver: str,
+        database: Database,
+        questions: Questions,
+        executors: Mapping[str, Executor],
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        self._homeserver = homeserver
+        self._database = database
+        self._questions = questions
+        self._executors = executors
+        self._clock = clock
+        self._pace = pace
+        self._entries: dict[str, _Entry] = {}
+        self._quiet: dict[str, list[_Entry]] = {}
+        self._slots = {urgency: asyncio.Semaphore(count) for urgency, count in SLOTS.items()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._recovered = asyncio.Event()
+        self._closing = False
+        self.settled = 0
+
+    # -- taking ----------------------------------------------------------------------------------------------------
+
+    def rows(self, effects: Iterable[Effect], created_ms: int) -> list[dict[str, Any]]:
+        """Return the rows to commit with the input that decided `effects`."""
+        return [
+            {
+                "key": effect.key,
+                "homeserver": self._homeserver,
+                "source": effect.source,
+                "type": effect.type,
+                "merge_key": effect.merge_key,
+                "state": "queued",
+                "record": orjson.dumps(effect.record()),
+                "attempts": 0,
+                "created_ms": created_ms,
+            }
+            for effect in effects
+        ]
+
+    def take(self, effects: Iterable[Effect], created_ms: int) -> None:
+        """Start on effects whose rows are committed. One that is here already is not taken twice."""
+        for effect in effects:
+            self._admit(_Entry(effect, created_ms))
+
+    async def resume(self) -> int:
+        """Take what an earlier life of ours left open; return how many. Each may have been sent already."""
+        count = 0
+        for open_effect in await self._questions.open_effects():
+            effect = self._revive(open_effect.key, open_effect.record)
+            if effect is None:
+                continue
+            merged = [one for record in open_effect.merged if (one := self._revive("", record)) is not None]
+            self._admit(_Entry(effect, open_effect.created_ms, open_effect.attempts, perhaps_sent=True, merged=merged))
+            count += 1
+        return count
+
+    def _revive(self, key: str, record: Mapping[str, Any]) -> Effect | None:
+        try:
+            return effect_from_record(record)
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("effect_unknown", key=key, error=type(error).__name__)
+            return None
+
+    def _admit(self, entry: _Entry) -> None:
+        effect = entry.effect
+        if effect.key in self._entries or self._closing:
+            return
+        self._entries[effect.key] = entry
+        if effect.urgency is Urgency.WHEN_QUIET:
+            self._quiet.setdefault(effect.merge_key or effect.key, []).append(entry)
+            self._wake.set()
+        else:
+            self._spawn(self._pursue(entry))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- what others may ask ---------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many effects are open, by urgency."""
+        counts = dict.fromkeys((urgency.name.lower() for urgency in Urgency), 0)
+        for entry in self._entries.values():
+            counts[entry.effect.urgency.name.lower()] += 1
+        return counts
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """How long (ms) the oldest open effect has waited."""
+        if not self._entries:
+            return None
+        return self._clock.now_ms() - min(entry.created_ms for entry in self._entries.values())
+
+    def homeserver_is_back(self) -> None:
+        """Whoever waits in back-off tries again now."""
+        for entry in self._entries.values():
+            entry.not_before_ms = 0
+        self._recovered.set()
+        self._recovered = asyncio.Event()
+        self._wake.set()
+
+    # -- urgent ones -----------------------------------------------------------------------------------------------
+
+    async def _pursue(self, entry: _Entry) -> None:
+        while not self._closing:
+            await self._until_allowed(entry)
+            async with self._slots[entry.effect.urgency]:
+                if await self._try(entry):
+                    return
+
+    async def _until_allowed(self, entry: _Entry) -> None:
+        while True:
+            if entry.effect.after in self._entries:
+                await asyncio.sleep(0.05)
+                continue
+            wait = entry.not_before_ms - self._clock.now_ms()
+            if wait <= 0:
+                return
+            recovered = self._recovered
+            try:
+                await asyncio.wait_for(recovered.wait(), min(wait, 1000) / 1000)
+            except TimeoutError:
+                continue
+
+    # -- quiet ones ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send quiet effects, oldest first, merged; run this for the life of the process."""
+        while not self._closing:
+            group = self._next_group()
+            if group is None:
+                self._wake.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), 0.1 if self._quiet else None)
+                continue
+            slots = self._slots[Urgency.WHEN_QUIET]
+            await slots.acquire()
+            self._spawn(self._send_group(group))
+
+    def _next_group(self) -> list[_Entry] | None:
+        now = self._clock.now_ms()
+        best: list[_Entry] | None = None
+        for group in self._quiet.values():
+            first = group[0]
+            if first.not_before_ms > now or now - first.created_ms < GATHER_MS:
+                continue
+            if any(entry.effect.after in self._entries for entry in group):
+                continue
+            if best is None or first.created_ms < best[0].created_ms:
+                best = group
+        if best is None or not self._pace.may_go((now - best[0].created_ms) / 1000):
+            return None
+        del self._quiet[best[0].effect.merge_key or best[0].effect.key]
+        return best
+
+    async def _send_group(self, group: list[_Entry]) -> None:
+        lead, *others = group
+        try:
+            if others and not await self._merge(lead, others):
+                self._put_back(group)
+                return
+            if not await self._try(lead):
+                self._put_back([lead])
+        finally:
+            self._slots[Urgency.WHEN_QUIET].release()
+            self._wake.set()
+
+    def _put_back(self, group: list[_Entry]) -> None:
+        key = group[0].effect.merge_key or group[0].effect.key
+        self._quiet[key] = group + self._quiet.get(key, [])
+
+    async def _merge(self, lead: _Entry, others: Sequence[_Entry]) -> bool:
+        """Write down that `others` are said by `lead`, before it is said: a crash in between repeats nothing."""
+        rows = [
+            {"key": entry.effect.key, "state": "merged", "merged_into": lead.effect.key, "settled_ms": None}
+            for entry in others
+        ]
+        try:
+            await self._database.commit(Commit(settled=rows))
+        except StoreRefused:
+            lead.not_before_ms = self._clock.now_ms() + 1000
+            return False
+        for entry in others:
+            lead.merged.append(entry.effect)
+            lead.merged.extend(entry.merged)
+            self._entries.pop(entry.effect.key, None)
+        return True
+
+    # -- one attempt -----------------------------------------------------------------------------------------------
+
+    async def _try(self, entry: _Entry) -> bool:
+        """Attempt an effect once; return whether it is settled."""
+        effect = entry.effect
+        if entry.merged:
+            effect = effect.joined(tuple(entry.merged))  # type: ignore[attr-defined]
+        entry.attempts += 1
+        old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS
+        reach("outbox-before-send")
+        result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old))
+        reach("outbox-after-send")
+        if isinstance(result, Postponed):
+            entry.perhaps_sent = True
+            wait = result.after_ms
+            if wait is None:
+                wait = min(BACK_OFF_MS * 2 ** min(entry.attempts, 10), BACK_OFF_MOST_MS)
+            entry.not_before_ms = self._clock.now_ms() + wait
+            if entry.attempts in {5, 50, 500}:
+                log.warning("effect_waits", type=effect.type, key=effect.key, attempts=entry.attempts, code=result.code)
+            return False
+        if isinstance(result, Refused):
+            log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
+        await self._settle(entry, result)
+        return True
+
+    async def _execute(self, entry: _Entry, effect: Effect, attempt: Attempt) -> Result:
+        executor = self._executors.get(effect.type)
+        if executor is None:
+            return Refused("no_executor")
+        try:
+            return await executor.execute(effect, attempt)
+        except Unreachable:
+            return Postponed("unreachable")
+        except Rejected as error:
+            if error.temporary:
+                return Postponed(error.errcode or str(error.status), error.retry_after_ms)
+            return Refused(error.errcode or str(error.status))
+        except StoreRefused:
+            return Postponed("store", 1000)
+        except Exception as error:
+            entry.unexpected += 1
+            log.error("effect_failed", type=effect.type, key=effect.key, error=type(error).__name__)
+            return Refused("failed") if entry.unexpected >= UNEXPECTED_AT_MOST else Postponed("failed")
+
+    async def _settle(self, entry: _Entry, result: Done | Refused) -> None:
+        effect = entry.effect
+        now = self._clock.now_ms()
+        done = isinstance(result, Done)
+        row: dict[str, Any] = {
+            "key": effect.key,
+            "state": "done" if done else "refused",
+            "attempts": entry.attempts,
+            "settled_ms": now,
+            "event_id": result.event_id if isinstance(result, Done) else None,
+            "event_room": result.room_id if isinstance(result, Done) else None,
+            "code": ("already" if result.already else None) if isinstance(result, Done) else result.code,
+        }
+        line = {"became": row["state"], "key": effect.key, "type": effect.type}
+        line |= {name: row[name] for name in ("event_id", "code") if row[name]}
+        rows = [row] + [{"key": one.key, "settled_ms": now} for one in entry.merged]
+        commit = Commit(settled=rows, audit=[AuditLine(str(effect.lane), line)])
+        while True:
+            try:
+                await self._database.commit(commit)
+                break
+            except StoreRefused:
+                await asyncio.sleep(1)
+        self._entries.pop(effect.key, None)
+        self.settled += 1
+        self._wake.set()
+        reach("outbox-after-result")
+
+    async def close(self, within_s: float = 5.0) -> None:
+        """Stop taking and starting; give what is under way a moment to be written down."""
+        self._closing = True
+        self._wake.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=within_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

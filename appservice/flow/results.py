@@ -1,0 +1,41 @@
+"""What became of an effect, as its executor says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The how many-eth attempt this is (from 1), and whether an earlier one may have reached the homeserver so long ago,
+    or before such an upset, that its memory of transaction ids cannot be trusted: then look before you send."""
+
+    number: int
+    look_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is true now. `event_id` where it became an event; `already` where nothing had to be done."""
+
+    event_id: str | None = None
+    room_id: str | None = None
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It will never be true by trying again; `code` is a Matrix error code or a short word of ours."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Try again, not before `after_ms` from now (None: the outbox's own back-off). `code` says why."""
+
+    code: str
+    after_ms: int | None = None
+
+
+Result = Done | Refused | Postponed

@@ -1,0 +1,284 @@
+"""Lanes: each room's inputs in order, rooms side by side.
+
+An input whose lane is empty and whose room is known is handled at once, and its journal row, its effects and its audit
+lines share one commit: its text never touches the disk. Otherwise it is journalled with its text and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+
+from appservice.effects import Outbox
+from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin
+from appservice.intake.projection import Projection
+from appservice.matrix import HomeserverClient, Rejected, Unreachable, parse_event
+from appservice.store import AuditLine, Commit, Database, Questions, StoreRefused
+
+log = structlog.get_logger()
+
+#: Failures of one handler on one input before it is set aside.
+TRIES = 3
+#: Rooms whose state is read at the same time.
+_READS_AT_ONCE = 8
+#: Inputs of a lane that had to wait, handled per commit.
+_BATCH = 100
+
+
+@dataclass(slots=True)
+class _Handled:
+    """What handling some inputs came to: rows to commit, effects to start afterwards with the time they count from."""
+
+    commit: Commit = field(default_factory=Commit)
+    effects: list[tuple[Effect, int]] = field(default_factory=list)
+
+
+class Lanes:
+    """Takes inputs in, once each. `actor` (a user id of ours) reads rooms that are not known yet."""
+
+    def __init__(
+        self,
+        homeserver: str,
+        database: Database,
+        questions: Questions,
+        projection: Projection,
+        handlers: Sequence[Handler],
+        outbox: Outbox,
+        client: HomeserverClient,
+        ghosts: Ghosts,
+        clock: Clock,
+    ) -> None:
+        self._homeserver = homeserver
+        self._database = database
+        self._questions = questions
+        self._projection = projection
+        self._handlers = tuple(handlers)
+        self._outbox = outbox
+        self._client = client
+        self._ghosts = ghosts
+        self._clock = clock
+        self._door = asyncio.Lock()
+        self._queues: dict[Lane, deque[EventInput]] = {}
+        self._workers: dict[Lane, asyncio.Task[None]] = {}
+        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self.handled = 0
+        self.recovered = 0
+        self.text_purged: Callable[[], None] = lambda: None
+
+    # -- in --------------------------------------------------------------------------------------------------------
+
+    async def accept(self, inputs: Sequence[EventInput], also: Commit | None = None) -> int:
+        """Return how many of `inputs` were new, when they are on disk. `also` is committed with them.
+
+        Raises `StoreRefused`: then none of them was taken, and they must be offered again.
+        """
+        async with self._door:
+            fresh = await self._fresh(inputs)
+            handled = _Handled(also if also is not None else Commit())
+            waiting: list[EventInput] = []
+            for item in fresh:
+                if self._must_wait(item, waiting):
+                    handled.commit.journal.append(self._row(item, "pending", self._body(item.event)))
+                    waiting.append(item)
+                else:
+                    handled.commit.journal.append(self._row(item, "done", None))
+                    self._handle(item, handled)
+            await self._database.commit(handled.commit)
+            self._start(handled)
+            for item in waiting:
+                self._enqueue(item)
+            found = sum(1 for item in fresh if item.origin is Origin.GAP and item.event.sender not in self._ghosts)
+            self.recovered += found
+            return len(fresh)
+
+    async def resume(self) -> int:
+        """Queue what an earlier life of ours journalled and did not handle; return how many."""
+        rows = await self._questions.open_inputs()
+        for row in rows:
+            event = parse_event(orjson.loads(row.body), row.room_id)
+            self._enqueue(EventInput(self._homeserver, event, Origin(row.origin), row.received_ms))
+        return len(rows)
+
+    async def _fresh(self, inputs: Sequence[EventInput]) -> list[EventInput]:
+        by_id = {item.id: item for item in reversed(inputs)}
+        known = await self._questions.known(list(by_id))
+        return [item for item in inputs if item.id not in known and by_id[item.id] is item]
+
+    def _must_wait(self, item: EventInput, waiting: Sequence[EventInput]) -> bool:
+        if item.lane in self._queues or any(one.lane == item.lane for one in waiting):
+            return True
+        if item.origin is Origin.GAP and item.event.is_state and self._projection.knows(item.event.room_id):
+            # It is older than what we may have seen since: the present is read, not guessed.
+            self._projection.forget(item.event.room_id)
+        return item.event.room_id != "" and not self._projection.knows(item.event.room_id)
+
+    # -- handling --------------------------------------------------------------------------------------------------
+
+    def _handle(self, item: EventInput, into: _Handled) -> None:
+        event = item.event
+        if event.is_state:
+            moved = self._projection.apply(event)
+            if moved is not None:
+                into.commit.add(moved)
+        facts = self._projection.facts(event.room_id, self._clock.now_ms())
+        self.handled += 1
+        if not facts.room.managed or event.sender in self._ghosts:
+            return
+        effects: list[Effect] = []
+        for handler in self._handlers:
+            decided = self._decide(handler, item, facts, into)
+            effects.extend(decided)
+        if not effects:
+            return
+        since = item.received_ms
+        if item.origin is Origin.GAP:
+            since = min(since, event.origin_server_ts or since)
+        into.commit.outbox += self._outbox.rows(effects, since)
+        into.effects += [(effect, since) for effect in effects]
+        into.commit.audit += [
+            AuditLine(
+                str(item.lane),
+                {"decided": effect.type, "key": effect.key, "rule": effect.rule, "input": item.id},
+                effect.person,
+            )
+            for effect in effects
+        ]
+
+    def _decide(self, handler: Handler, item: EventInput, facts: Facts, into: _Handled) -> list[Effect]:
+        failure: Exception | None = None
+        for _ in range(TRIES):
+            try:
+                return list(handler.handle(item, facts))
+            except Exception as error:  # whatever it is, the others' decisions must not suffer from it
+                failure = error
+        log.error("input_set_aside", handler=handler.name, input=item.id, error=type(failure).__name__)
+        into.commit.set_aside.append(
+            {
+                "homeserver": self._homeserver,
+                "input_id": item.id,
+                "handler": handler.name,
+                "error": type(failure).__name__,
+                "at_ms": self._clock.now_ms(),
+            }
+        )
+        return []
+
+    def _start(self, handled: _Handled) -> None:
+        for effect, since in handled.effects:
+            self._outbox.take((effect,), since)
+
+    # -- waiting ones ----------------------------------------------------------------------------------------------
+
+    def _enqueue(self, item: EventInput) -> None:
+        self._queues.setdefault(item.lane, deque()).append(item)
+        if item.lane not in self._workers:
+            self._workers[item.lane] = asyncio.create_task(self._work(item.lane))
+
+    async def _work(self, lane: Lane) -> None:
+        queue = self._queues[lane]
+        try:
+            while queue:
+                rows = await self._room_facts(lane.room_id)
+                batch = [queue[i] for i in range(min(len(queue), _BATCH))]
+                handled = _Handled(rows)
+                for item in batch:
+                    self._handle(item, handled)
+                handled.commit.handled += [(self._homeserver, item.id) for item in batch]
+                await self._insist(handled.commit)
+                self._start(handled)
+                for _ in batch:
+                    queue.popleft()
+                self.text_purged()
+        finally:
+            del self._queues[lane]
+            del self._workers[lane]
+
+    async def _insist(self, commit: Commit) -> None:
+        while True:
+            try:
+                await self._database.commit(commit)
+            except StoreRefused:
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def _room_facts(self, room_id: str) -> Commit:
+        """Make sure that the room is known; return the rows that say so."""
+        pause = 0.5
+        while not self._projection.knows(room_id):
+            try:
+                async with self._reads:
+                    return await self.read_room(room_id)
+            except Unreachable:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+        return Commit()
+
+    async def read_room(self, room_id: str) -> Commit:
+        """Read a room's state into the projection, one call; return the rows to commit. Raises `Unreachable`."""
+        try:
+            state = await self._client.state(room_id, self._ghosts.guardian)
+        except Rejected as error:
+            if error.temporary:
+                raise Unreachable(str(error)) from None
+            self._projection.unmanaged(room_id)
+            return Commit()
+        return self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
+
+    async def learn_rooms(self, room_ids: Sequence[str]) -> int:
+        """Read those rooms that are not known yet, side by side; return how many there were."""
+        unknown = [room_id for room_id in room_ids if not self._projection.knows(room_id)]
+
+        async def learn(room_id: str) -> None:
+            commit = await self._room_facts(room_id)
+            await self._insist(commit)
+
+        await asyncio.gather(*(learn(room_id) for room_id in unknown))
+        return len(unknown)
+
+    # -- rows ------------------------------------------------------------------------------------------------------
+
+    def _row(self, item: EventInput, state: str, body: bytes | None) -> dict[str, Any]:
+        return {
+            "homeserver": self._homeserver,
+            "input_id": item.id,
+            "room_id": item.event.room_id,
+            "origin": item.origin.value,
+            "state": state,
+            "origin_ts": item.event.origin_server_ts,
+            "received_ms": item.received_ms,
+            "body": body,
+        }
+
+    def _body(self, event: Event) -> bytes:
+        """The event in the form it came, as far as we read it; what we said ourselves is not kept."""
+        own_words = event.sender in self._ghosts and not event.is_state
+        raw: dict[str, Any] = {
+            "event_id": event.event_id,
+            "sender": event.sender,
+            "type": event.type,
+            "content": {} if own_words else dict(event.content),
+            "origin_server_ts": event.origin_server_ts,
+            "redacts": event.redacts,
+        }
+        if event.state_key is not None:
+            raw["state_key"] = event.state_key
+        if event.redacted:
+            raw["unsigned"] = {"redacted_because": {}}
+        return orjson.dumps(raw)
+
+    @property
+    def waiting(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())
+
+    async def close(self) -> None:
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

@@ -1,0 +1,23 @@
+"""What follows when somebody arrives in a room of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from appservice.flow import Effect, EnsureDirectRoom, EventInput, Facts, Place
+
+
+class Arrivals:
+    """Opens the direct room with each person at their first join, so that help is visible before it is needed
+    (CARE, rule 5)."""
+
+    name = "arrivals"
+
+    def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
+        event = item.event
+        if event.type != "m.room.member" or event.content.get("membership") != "join" or not event.state_key:
+            return
+        person = event.state_key
+        if facts.room.place is Place.DIRECT or person in facts.ghosts or person in facts.direct_rooms:
+            return
+        yield EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)

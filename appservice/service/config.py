@@ -1,0 +1,126 @@
+"""The service's own configuration file: where things are. What the community is stands in the policy."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+
+class BadConfiguration(Exception):
+    """A person's mistake in a file, in words they can act on."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class HomeserverSection(_Strict):
+    """`name` is the part after the colon of every user id; `url` is where the homeserver listens for clients."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=230)]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+/?$")]
+
+
+class ListenSection(_Strict):
+    """Where the homeserver reaches us. Loopback only: the token that opens this door is server admin."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = host == "localhost"
+        if not loopback:
+            raise ValueError("must be an address of this machine only, such as 127.0.0.1")
+        return host
+
+
+class LogSection(_Strict):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Config(_Strict):
+    """`inglenook.yaml`. Relative paths count from the file's own folder."""
+
+    homeserver: HomeserverSection
+    listen: ListenSection
+    registration: Path
+    data: Path
+    policy: Path
+    people: Path | None = None
+    durability: Literal["full", "normal"] = "full"
+    log: LogSection = LogSection()
+
+    @property
+    def store(self) -> Path:
+        return self.data / "inglenook.db"
+
+
+class Registration(BaseModel):
+    """What we need of the registration file that the homeserver also reads."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    as_token: Annotated[str, StringConstraints(min_length=16, max_length=200)] = Field(repr=False)
+    hs_token: Annotated[str, StringConstraints(min_length=16, max_length=200)] = Field(repr=False)
+    sender_localpart: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+def load_config(path: Path) -> Config:
+    """Return the configuration at `path`. Raises `BadConfiguration`."""
+    data = _read_yaml(path)
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        raise BadConfiguration(f"{path}: {_first(error)}") from None
+    here = path.parent
+    moved = {
+        name: here / value
+        for name in ("registration", "data", "policy", "people")
+        if (value := getattr(config, name)) is not None
+    }
+    return config.model_copy(update=moved)
+
+
+def load_registration(path: Path) -> Registration:
+    """Return the registration at `path`. Raises `BadConfiguration`, which never quotes a token."""
+    data = _read_yaml(path)
+    try:
+        return Registration.model_validate(data)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise BadConfiguration(f"{path}: “{where}” is missing or not what a registration has there") from None
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(f"{path}: is not UTF-8 text") from None
+    if len(text) > 1_000_000:
+        raise BadConfiguration(f"{path}: is larger than any configuration (1 MB)")
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadConfiguration(f"{path}, line {line}: not YAML ({error.problem})") from None
+    except (yaml.YAMLError, RecursionError):
+        raise BadConfiguration(f"{path}: not YAML") from None
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"“{where}”: {first['msg']}"

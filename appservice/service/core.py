@@ -1,0 +1,269 @@
+"""Core: the one process that holds the application service's token. Composes all rooms and runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+import appservice
+from appservice.conversation import CardExecutor, Catalogue
+from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
+from appservice.flow import Clock, Executor, Ghosts, Handler, Identity
+from appservice.intake import Endpoint, GapCheck, Lanes, Projection
+from appservice.matrix import Actor, AdminCapability, HomeserverClient, HomeserverError, Unreachable, wait_until_up
+from appservice.membership import Arrivals
+from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.provisioning import Provisioner
+from appservice.service.config import Config, Registration
+from appservice.service.detectors import personal_data
+from appservice.service.upkeep import Upkeep
+from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
+from policies.compile import compile_community, policy_digest
+from policies.people import People
+from policies.schema import Policy
+
+log = structlog.get_logger()
+
+#: Devices whose transaction ids the homeserver remembers for us (24 h, over restarts).
+DEVICE = "INGLENOOK"
+#: How the guardian appears to people, also on a lock screen: neutral (CARE, rule 6).
+GUARDIAN_NAME = "Helper (bot)"
+
+
+class SystemClock:
+    """`flow.Clock` on the machine's clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class Core:
+    """The running service. `handlers` are added after the house's own; tests use that."""
+
+    def __init__(
+        self,
+        config: Config,
+        registration: Registration,
+        policy: Policy,
+        people: People,
+        *,
+        handlers: Sequence[Handler] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self._registration = registration
+        self._policy = policy
+        self._people = people
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = time.time()
+        self._ready = False
+        self._waiting_for: str | None = "start"
+        self._applied: str | None = None
+        clock = clock or SystemClock()
+        name = config.homeserver.name
+        self.ghosts = ghosts_of(registration, name)
+        self.database = Database(config.store, config.durability)
+        self.questions = Questions(self.database, name)
+        self.client = HomeserverClient(config.homeserver.url, registration.as_token)
+        self.pace = Pace()
+        self.client.observe = self.pace.observe
+        self.client.reconnected = self._reconnected
+        self.audit = Audit(self.database)
+        self.admin = AdminCapability(self.client, self.ghosts.steward, self.audit)
+        self.projection = Projection(name, self.ghosts)
+        steward, guardian = Actor(self.ghosts.steward, DEVICE), Actor(self.ghosts.guardian, DEVICE)
+        self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
+        community = policy.community.id
+        wanted = compile_community(policy, people)
+        names = {room.key: room.name for room in wanted.rooms}
+        wording = Catalogue(lambda room_id: self._room_name(room_id, names), name)
+        speaker = Speaker(self.client, self.actors, wording)
+        self.direct_rooms = DirectRooms(
+            self.client, self.admin, self.projection, self.database, self.ghosts, guardian, community
+        )
+        executors: Mapping[str, Executor] = {
+            "redact": RedactExecutor(self.client, speaker),
+            "notice": NoticeExecutor(speaker),
+            "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
+            "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
+            "card": CardExecutor(speaker, self.projection.place),
+        }
+        self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
+        own: Sequence[Handler] = (personal_data(policy), Arrivals())
+        self.lanes = Lanes(
+            name,
+            self.database,
+            self.questions,
+            self.projection,
+            (*own, *handlers),
+            self.outbox,
+            self.client,
+            self.ghosts,
+            clock,
+        )
+        self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, clock)
+        self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
+        self.endpoint.passed_over = self.gap.soon
+        self.provisioner = Provisioner(self.client, self.ghosts, guardian, self.projection, self.lanes)
+        self.upkeep = Upkeep(self.database, clock)
+        self.lanes.text_purged = self.upkeep.text_was_purged
+        self._wanted = wanted
+
+    def _room_name(self, room_id: str, names: Mapping[str, str]) -> str:
+        room = self.projection.room(room_id)
+        return names.get(room.group, "your group") if room is not None and room.managed else "your group"
+
+    def _reconnected(self) -> None:
+        self.outbox.homeserver_is_back()
+        self.gap.soon()
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the store, rebuild what we know, listen, and go on with what an earlier life left open."""
+        await asyncio.to_thread(ensure_current, self.config.store)
+        await self.database.open()
+        self._stack.push_async_callback(self.database.close)
+        await self._stack.enter_async_context(self.client)
+        await self.projection.load(self.questions)
+        await self.gap.start()
+        resumed = await self.lanes.resume(), await self.outbox.resume()
+        if any(resumed):
+            log.info("resumed", inputs=resumed[0], effects=resumed[1])
+        runner = web.AppRunner(self.endpoint.application(), access_log=None, shutdown_timeout=5.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self.config.listen.host, self.config.listen.port).start()
+        log.info("listening", port=self.config.listen.port)
+        self._tasks = [
+            asyncio.create_task(self.outbox.run(), name="outbox"),
+            asyncio.create_task(self._join_in(), name="join-in"),
+            asyncio.create_task(self.upkeep.run(), name="upkeep"),
+        ]
+
+    async def _join_in(self) -> None:
+        """Everything that needs the homeserver: be pinged, exist, resume, provision, then check for gaps for ever."""
+        while not self._ready:
+            try:
+                self._waiting_for = "homeserver"
+                await wait_until_up(self.client)
+                with suppress(HomeserverError):
+                    await self.client.ping(self._registration.id)
+                await self._exist()
+                gap = asyncio.create_task(self.gap.run(), name="gap")
+                self._tasks.append(gap)
+                await self._provision()
+                self._waiting_for = None
+                self._ready = True
+                log.info("ready", rooms=len(list(self.projection.rooms())))
+            except Unreachable:
+                await asyncio.sleep(0.5)
+            except (HomeserverError, StoreRefused) as error:
+                self._waiting_for = f"homeserver answered {error}"
+                log.error("start_failed", error=str(error))
+                await asyncio.sleep(5)
+
+    async def _exist(self) -> None:
+        """Make our own identities and their devices exist; asked of the homeserver once in a store's life."""
+        if await self.questions.position("identities") == DEVICE:
+            return
+        for user_id in (self.ghosts.guardian, self.ghosts.custodian):
+            await self.client.register(user_id[1:].partition(":")[0])
+        for actor in self.actors.values():
+            await self.client.put_device(actor, "Inglenook")
+        await self.client.set_display_name(self.actors[Identity.GUARDIAN], GUARDIAN_NAME)
+        await self._remember("identities", DEVICE)
+
+    async def _provision(self) -> None:
+        """Apply the policy unless this very policy was applied before; know every room of it."""
+        digest = f"{policy_digest(self._policy)} {_people_digest(self._people)}"
+        missing = [room.key for room in self._wanted.rooms if self.projection.place(self._wanted.id, room.key) is None]
+        if missing or await self.questions.position("applied") != digest:
+            self._waiting_for = "provisioning"
+            if not await self.admin.probe():
+                log.warning("no_admin_capability", follows="people are invited to their direct room, not joined")
+            done = await self.provisioner.apply(self._wanted, self._people)
+            for problem in done.problems:
+                log.warning("provisioning_problem", problem=problem)
+            await self._remember("applied", digest)
+            log.info("provisioned", created=done.created, changed=done.changed, invited=done.invited)
+        self._applied = digest
+        if await self.questions.position("rooms_learnt") is None:
+            await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
+            await self._remember("rooms_learnt", "yes")
+
+    async def _remember(self, name: str, value: str) -> None:
+        row = {"homeserver": self.config.homeserver.name, "name": name, "value": value}
+        await self.database.commit(Commit(positions=[row]))
+
+    async def stop(self) -> None:
+        """Stop cleanly: nothing new is taken, what is under way is written down."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.lanes.close()
+        await self.outbox.close()
+        await self.audit.flush()
+        await self.database.truncate_log()
+        await self._stack.aclose()
+
+    # -- what others may ask ---------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return how we are, for `inglenook status`. No names, no texts, no room ids."""
+        now = int(time.time() * 1000)
+        problems = []
+        if self.client.reachable is False:
+            problems.append("the homeserver does not answer")
+        if self.database.refusing:
+            problems.append(f"the store refuses to write: {self.database.refusing}")
+        if self._waiting_for not in {None, "provisioning"}:
+            problems.append(f"waiting for {self._waiting_for}")
+        return {
+            "version": appservice.__version__,
+            "ready": self._ready,
+            "waiting_for": self._waiting_for,
+            "problems": problems,
+            "uptime_s": round(time.time() - self._started, 1),
+            "homeserver": {"name": self.config.homeserver.name, "reachable": self.client.reachable is not False},
+            "rooms": sum(1 for room in self.projection.rooms() if room.managed),
+            "lanes": {"waiting": self.lanes.waiting, "handled": self.lanes.handled},
+            "outbox": {"waiting": self.outbox.waiting, "oldest_ms": self.outbox.oldest_ms, "done": self.outbox.settled},
+            "transactions": {
+                "taken": self.endpoint.transactions,
+                "last_ms_ago": None if self.endpoint.last_ms is None else now - self.endpoint.last_ms,
+                "too_large": self.endpoint.oversized,
+                "undecodable": self.endpoint.undecodable,
+                "unauthorised": self.endpoint.unauthorised,
+            },
+            "gap_check": {
+                "checks": self.gap.checks,
+                "last_ms_ago": None if self.gap.last_ok_ms is None else now - self.gap.last_ok_ms,
+                "recovered": self.lanes.recovered,
+                "incomplete": self.gap.incomplete,
+            },
+            "store": {"commits": self.database.commits, "refusing": self.database.refusing},
+        }
+
+
+def ghosts_of(registration: Registration, server_name: str) -> Ghosts:
+    """The user ids we act as; the namespace of the registration holds all but the steward."""
+    return Ghosts(
+        steward=f"@{registration.sender_localpart}:{server_name}",
+        guardian=f"@inglenook-guardian:{server_name}",
+        custodian=f"@inglenook-custodian:{server_name}",
+    )
+
+
+def _people_digest(people: People) -> str:
+    from hashlib import sha256
+
+    canonical = repr([(user, sorted(p.roles), sorted(p.groups)) for user, p in sorted(people.by_id.items())])
+    return sha256(canonical.encode()).hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""Reads the rule data that lies with the policies, and builds the detectors from it and from the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import policies
+from appservice.detection.ownership import Ownership, ownership_rules, whose
+from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, PersonalData
+from appservice.detection.phone_numbers import PhoneFinder, helpline_numbers, reserved_ranges
+from appservice.detection.text import visible_text
+from policies.schema import Policy
+
+_RULES = Path(policies.__file__).parent / "rules"
+
+
+def personal_data(policy: Policy) -> PersonalData:
+    """Return the handler for contact details; the charity's own and public helplines are never findings."""
+    ownership = ownership_rules(_rule("ownership-en.csv"))
+    allowed = [*helpline_numbers(_rule("signposts/en-GB.csv")), *policy.community.allowed_contacts]
+    finder = PhoneFinder(allowed, reserved=reserved_ranges(_rule("reserved-numbers-gb.csv")))
+
+    def look(content: Mapping[str, Any]) -> str:
+        text = visible_text(content)
+        findings = finder.find(text)
+        if not findings:
+            return NOBODYS
+        owners = {whose(text, finding, ownership) for finding in findings}
+        return OWN if owners == {Ownership.OWN} else OTHERS
+
+    return PersonalData(look)
+
+
+def _rule(name: str) -> str:
+    return (_RULES / name).read_text(encoding="utf-8")

@@ -1,0 +1,67 @@
+"""`inglenook serve`: run core until told to stop. Imported without the command line's libraries, to start fast."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from appservice.service.config import BadConfiguration, Config, load_config, load_registration
+from appservice.service.logs import configure
+from policies.load import load_files
+from policies.people import People
+
+log = structlog.get_logger()
+
+OK, FAILED, BAD_INPUT = 0, 1, 2
+
+
+def main(arguments: list[str]) -> int:
+    """Run with `--config FILE`; return the exit status: 0 stopped when asked, 1 could not run, 2 bad input."""
+    if len(arguments) != 2 or arguments[0] != "--config":
+        print("usage: inglenook serve --config FILE", file=sys.stderr)  # noqa: T201 - a command's own message
+        return BAD_INPUT
+    try:
+        config = load_config(Path(arguments[1]))
+        return serve(config)
+    except BadConfiguration as error:
+        print(f"inglenook: {error}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+
+
+def serve(config: Config) -> int:
+    """Run core with `config` until SIGTERM or SIGINT. Raises `BadConfiguration`."""
+    registration = load_registration(config.registration)
+    loaded = load_files(config.policy, config.people)
+    if loaded.policy is None or loaded.people is None:
+        raise BadConfiguration("\n".join(str(finding) for finding in loaded.findings))
+    if loaded.policy.community.server != config.homeserver.name:
+        raise BadConfiguration(
+            f"{config.policy}: the community is of {loaded.policy.community.server}, "
+            f"but this homeserver is {config.homeserver.name}"
+        )
+    configure(config.log)
+    from appservice.service.core import Core
+    from appservice.store import StoreTooNew
+
+    async def run(people: People) -> int:
+        assert loaded.policy is not None
+        core = Core(config, registration, loaded.policy, people)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        try:
+            await core.start()
+        except (OSError, RuntimeError, StoreTooNew) as error:
+            log.error("cannot_start", error=str(error))
+            return FAILED
+        await stop.wait()
+        log.info("stopping")
+        await core.stop()
+        return OK
+
+    return asyncio.run(run(loaded.people))

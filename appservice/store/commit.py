@@ -1,0 +1,72 @@
+"""What one commit consists of, as plain rows. Everything in it becomes true together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """A line for the chain of `lane`. `person` is a user id, stored as a salted commitment that can be forgotten."""
+
+    lane: str
+    line: Mapping[str, Any]
+    person: str | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    """Rows to write, by table; written in the order of the fields. Lists may be appended to until it is committed."""
+
+    #: journal rows; one whose id exists is ignored
+    journal: list[dict[str, Any]] = field(default_factory=list)
+    #: (homeserver, input id) of journal rows now handled: their text goes
+    handled: list[tuple[str, str]] = field(default_factory=list)
+    set_aside: list[dict[str, Any]] = field(default_factory=list)
+    #: outbox rows; one whose key exists is ignored
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    #: columns by key: what became of effects
+    settled: list[dict[str, Any]] = field(default_factory=list)
+    audit: list[AuditLine] = field(default_factory=list)
+    rooms: list[dict[str, Any]] = field(default_factory=list)
+    #: whole rooms whose members are replaced by those in `members`
+    members_replaced: list[tuple[str, str]] = field(default_factory=list)
+    members: list[dict[str, Any]] = field(default_factory=list)
+    direct_rooms: list[dict[str, Any]] = field(default_factory=list)
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    #: journal and outbox rows settled before this time (ms) are deleted
+    forget_before_ms: int | None = None
+
+    def add(self, other: Commit) -> None:
+        """Take in the rows of another commit, so that both become true together."""
+        self.journal += other.journal
+        self.handled += other.handled
+        self.set_aside += other.set_aside
+        self.outbox += other.outbox
+        self.settled += other.settled
+        self.audit += other.audit
+        self.rooms += other.rooms
+        self.members_replaced += other.members_replaced
+        self.members += other.members
+        self.direct_rooms += other.direct_rooms
+        self.positions += other.positions
+        self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
+
+    @property
+    def empty(self) -> bool:
+        return not (
+            self.journal
+            or self.handled
+            or self.set_aside
+            or self.outbox
+            or self.settled
+            or self.audit
+            or self.rooms
+            or self.members_replaced
+            or self.members
+            or self.direct_rooms
+            or self.positions
+            or self.forget_before_ms
+        )

@@ -1,0 +1,204 @@
+"""Every question the house asks its store, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import func, select
+
+from appservice.store.database import Database
+from appservice.store.schema import audit, direct_rooms, journal, members, outbox, positions, rooms, set_aside
+
+#: Ids asked about in one statement; SQLite allows 32,766 parameters.
+_IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInput:
+    """A journalled input that is not handled yet."""
+
+    input_id: str
+    room_id: str
+    origin: str
+    received_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEffect:
+    """A decided effect that has not become true yet."""
+
+    key: str
+    record: dict[str, Any]
+    created_ms: int
+    attempts: int
+    merged: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SettledEffect:
+    """An effect that became an event."""
+
+    key: str
+    record: dict[str, Any]
+    event_id: str
+    event_room: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much stands where, for `status`."""
+
+    pending: int
+    set_aside: int
+    queued: int
+    oldest_queued_ms: int | None
+    refused: int
+    journal: int
+
+
+class Questions:
+    """Reads of one homeserver's part of the store."""
+
+    def __init__(self, database: Database, homeserver: str) -> None:
+        self._database = database
+        self._homeserver = homeserver
+
+    async def known(self, ids: Sequence[str]) -> set[str]:
+        """Return those of `ids` that are in the journal already."""
+        found: set[str] = set()
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = list(ids[start : start + _IDS_AT_ONCE])
+            statement = select(journal.c.input_id).where(
+                journal.c.homeserver == self._homeserver, journal.c.input_id.in_(part)
+            )
+            found.update(row[0] for row in await self._database.fetch(statement))
+        return found
+
+    async def open_inputs(self) -> list[OpenInput]:
+        """Return what was journalled and not handled, oldest first."""
+        columns = (journal.c.input_id, journal.c.room_id, journal.c.origin, journal.c.received_ms, journal.c.body)
+        statement = (
+            select(*columns)
+            .where(journal.c.homeserver == self._homeserver, journal.c.state != "done", journal.c.state == "pending")
+            .order_by(journal.c.seq)
+        )
+        return [OpenInput(*row) for row in await self._database.fetch(statement)]
+
+    async def open_effects(self) -> list[OpenEffect]:
+        """Return what was decided and has not become true, oldest first, each with what was merged into it."""
+        columns = (outbox.c.key, outbox.c.record, outbox.c.created_ms, outbox.c.attempts)
+        queued = await self._database.fetch(
+            select(*columns)
+            .where(outbox.c.homeserver == self._homeserver, outbox.c.state == "queued")
+            .order_by(outbox.c.created_ms, outbox.c.key)
+        )
+        keys = [row[0] for row in queued]
+        merged: dict[str, list[dict[str, Any]]] = {}
+        for start in range(0, len(keys), _IDS_AT_ONCE):
+            rows = await self._database.fetch(
+                select(outbox.c.merged_into, outbox.c.record)
+                .where(outbox.c.merged_into.in_(keys[start : start + _IDS_AT_ONCE]))
+                .order_by(outbox.c.created_ms, outbox.c.key)
+            )
+            for into, record in rows:
+                merged.setdefault(into, []).append(orjson.loads(record))
+        return [
+            OpenEffect(key, orjson.loads(record), created, attempts, tuple(merged.get(key, ())))
+            for key, record, created, attempts in queued
+        ]
+
+    async def effects_by_key(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the states of those of `keys` that the outbox has."""
+        found: dict[str, str] = {}
+        for start in range(0, len(keys), _IDS_AT_ONCE):
+            statement = select(outbox.c.key, outbox.c.state).where(outbox.c.key.in_(keys[start : start + _IDS_AT_ONCE]))
+            found.update(dict(await self._database.fetch(statement)))
+        return found
+
+    async def newest_events(self, limit: int) -> list[tuple[str, str]]:
+        """Return (room id, event id) of the newest inputs that came as pushed events, newest first."""
+        statement = (
+            select(journal.c.room_id, journal.c.input_id)
+            .where(
+                journal.c.homeserver == self._homeserver,
+                journal.c.input_id.like("$%"),
+                journal.c.room_id != "",
+            )
+            .order_by(journal.c.seq.desc())
+            .limit(limit)
+        )
+        return [(room, event) for room, event in await self._database.fetch(statement)]
+
+    async def settled_since(self, since_ms: int) -> list[SettledEffect]:
+        """Return the effects that became events since `since_ms`, newest first."""
+        columns = (outbox.c.key, outbox.c.record, outbox.c.event_id, outbox.c.event_room, outbox.c.source)
+        statement = (
+            select(*columns)
+            .where(
+                outbox.c.homeserver == self._homeserver,
+                outbox.c.state == "done",
+                outbox.c.event_id.is_not(None),
+                outbox.c.settled_ms >= since_ms,
+            )
+            .order_by(outbox.c.settled_ms.desc())
+        )
+        return [
+            SettledEffect(key, orjson.loads(record), event_id, room or "", source)
+            for key, record, event_id, room, source in await self._database.fetch(statement)
+        ]
+
+    async def rooms(self) -> dict[str, dict[str, Any]]:
+        """Return the projection's room records by room id."""
+        statement = select(rooms.c.room_id, rooms.c.record).where(rooms.c.homeserver == self._homeserver)
+        return {room: orjson.loads(record) for room, record in await self._database.fetch(statement)}
+
+    async def members(self) -> list[tuple[str, str, str]]:
+        """Return the projection's (room id, user id, membership)."""
+        statement = select(members.c.room_id, members.c.user_id, members.c.membership).where(
+            members.c.homeserver == self._homeserver
+        )
+        return [(room, user, membership) for room, user, membership in await self._database.fetch(statement)]
+
+    async def direct_rooms(self) -> dict[str, tuple[str, str]]:
+        """Return (room id, reach) by user id."""
+        columns = (direct_rooms.c.user_id, direct_rooms.c.room_id, direct_rooms.c.reach)
+        statement = select(*columns).where(direct_rooms.c.homeserver == self._homeserver)
+        return {user: (room, how) for user, room, how in await self._database.fetch(statement)}
+
+    async def position(self, name: str) -> str | None:
+        statement = select(positions.c.value).where(
+            positions.c.homeserver == self._homeserver, positions.c.name == name
+        )
+        rows = await self._database.fetch(statement)
+        return rows[0][0] if rows else None
+
+    async def counts(self) -> Counts:
+        states = dict(
+            await self._database.fetch(
+                select(journal.c.state, func.count()).where(journal.c.state != "done").group_by(journal.c.state)
+            )
+        )
+        aside = await self._database.fetch(select(func.count(func.distinct(set_aside.c.input_id))))
+        queued = await self._database.fetch(
+            select(func.count(), func.min(outbox.c.created_ms)).where(outbox.c.state == "queued")
+        )
+        refused = await self._database.fetch(select(func.count()).where(outbox.c.state == "refused"))
+        total = await self._database.fetch(select(func.max(journal.c.seq)))
+        return Counts(
+            pending=states.get("pending", 0),
+            set_aside=aside[0][0],
+            queued=queued[0][0],
+            oldest_queued_ms=queued[0][1],
+            refused=refused[0][0],
+            journal=total[0][0] or 0,
+        )
+
+    async def audit_lines(self, lane: str) -> list[tuple[int, int, dict[str, Any]]]:
+        """Return (n, at ms, line) of one lane's audit chain."""
+        statement = select(audit.c.n, audit.c.at_ms, audit.c.line).where(audit.c.lane == lane).order_by(audit.c.n)
+        return [(n, at, orjson.loads(line)) for n, at, line in await self._database.fetch(statement)]

@@ -1,0 +1,125 @@
+"""The tables. Changes go through a new file in `migrations/versions`, never through an edit alone (a test compares)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+
+metadata = MetaData()
+
+#: Every input that ever arrived, by id. `body` (JSON) stands only until the input is handled.
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("homeserver", String, nullable=False),
+    Column("input_id", String, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("state", String, nullable=False),  # pending | done | set_aside
+    Column("origin_ts", Integer, nullable=False),
+    Column("received_ms", Integer, nullable=False),
+    Column("body", LargeBinary),
+    UniqueConstraint("homeserver", "input_id"),
+    Index("journal_open", "state", sqlite_where=Column("state") != "done"),
+)
+
+#: Inputs that a handler failed on three times; the others' effects were committed.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("input_id", String, primary_key=True),
+    Column("handler", String, primary_key=True),
+    Column("error", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+)
+
+#: Decided effects, by key. `record` is the effect without any member's words.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("homeserver", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("merge_key", String),
+    Column("state", String, nullable=False),  # queued | done | refused | merged | void
+    Column("record", LargeBinary, nullable=False),
+    Column("merged_into", String),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("code", String),
+    Column("event_id", String),
+    Column("event_room", String),
+    Column("created_ms", Integer, nullable=False),
+    Column("settled_ms", Integer),
+    Index("outbox_open", "state", sqlite_where=Column("state") == "queued"),
+    Index("outbox_settled", "settled_ms"),
+    Index("outbox_merged", "merged_into", sqlite_where=Column("merged_into").is_not(None)),
+)
+
+#: One hash chain per lane: hash = sha256(previous hash + line).
+audit = Table(
+    "audit",
+    metadata,
+    Column("lane", String, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+#: Whom a commitment in an audit line stands for; a row erased forgets the person and leaves the chain whole.
+audit_names = Table(
+    "audit_names",
+    metadata,
+    Column("commitment", String, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("salt", LargeBinary, nullable=False),
+)
+
+#: Hourly: the heads that moved, chained, so that a chain cut off at its end is noticed.
+audit_anchors = Table(
+    "audit_anchors",
+    metadata,
+    Column("n", Integer, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("heads", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+)
+
+#: The projection that facts are rebuilt from.
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("room_id", String, primary_key=True),
+    Column("record", LargeBinary, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("room_id", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("membership", String, nullable=False),
+)
+
+#: The direct room of each person with the guardian; `reach` is reached | invited | left | blocked.
+direct_rooms = Table(
+    "direct_rooms",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("room_id", String, nullable=False),
+    Column("reach", String, nullable=False),
+)
+
+#: Where we stand in streams of others: the gap check's token, and the like.
+positions = Table(
+    "positions",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)

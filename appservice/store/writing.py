@@ -1,0 +1,92 @@
+"""The statements of a commit, in the order they are written. Prepared once, run with many rows at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, update
+from sqlalchemy.dialects.sqlite import insert
+
+from appservice.store.audit import Chains
+from appservice.store.commit import Commit
+from appservice.store.schema import direct_rooms, journal, members, outbox, positions, rooms, set_aside
+
+_journal_new = insert(journal).on_conflict_do_nothing()
+_journal_handled = (
+    update(journal)
+    .where(journal.c.homeserver == bindparam("h"), journal.c.input_id == bindparam("i"))
+    .values(state="done", body=None)
+)
+_journal_forget = delete(journal).where(journal.c.state == "done", journal.c.received_ms < bindparam("before"))
+_set_aside = insert(set_aside).on_conflict_do_nothing()
+_journal_set_aside = (
+    update(journal)
+    .where(journal.c.homeserver == bindparam("h"), journal.c.input_id == bindparam("i"))
+    .values(state="set_aside")
+)
+_outbox_new = insert(outbox).on_conflict_do_nothing()
+_outbox_forget = delete(outbox).where(outbox.c.settled_ms < bindparam("before"))
+
+
+def _upsert(table: Any, *changing: str) -> Any:
+    statement = insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns),
+        set_={column: statement.excluded[column] for column in changing},
+    )
+
+
+_rooms = _upsert(rooms, "record")
+_members = _upsert(members, "membership")
+_direct_rooms = _upsert(direct_rooms, "room_id", "reach")
+_positions = _upsert(positions, "value")
+_members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
+_settle: dict[frozenset[str], Any] = {}
+
+
+def _settling(columns: frozenset[str]) -> Any:
+    if columns not in _settle:
+        _settle[columns] = (
+            update(outbox)
+            .where(outbox.c.key == bindparam("effect_key"))
+            .values({column: bindparam(f"to_{column}") for column in columns})
+        )
+    return _settle[columns]
+
+
+def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -> None:
+    """Write all rows of `commit` inside the transaction that is open on `connection`."""
+    if commit.journal:
+        connection.execute(_journal_new, commit.journal)
+    if commit.handled:
+        connection.execute(_journal_handled, [{"h": h, "i": i} for h, i in commit.handled])
+    if commit.set_aside:
+        connection.execute(_set_aside, commit.set_aside)
+        connection.execute(
+            _journal_set_aside, [{"h": row["homeserver"], "i": row["input_id"]} for row in commit.set_aside]
+        )
+    if commit.outbox:
+        connection.execute(_outbox_new, commit.outbox)
+    _write_settled(connection, commit.settled)
+    if commit.audit:
+        chains.append(connection, commit.audit, now_ms)
+    if commit.rooms:
+        connection.execute(_rooms, commit.rooms)
+    if commit.members_replaced:
+        connection.execute(_members_clear, [{"h": h, "r": r} for h, r in commit.members_replaced])
+    if commit.members:
+        connection.execute(_members, commit.members)
+    if commit.direct_rooms:
+        connection.execute(_direct_rooms, commit.direct_rooms)
+    if commit.positions:
+        connection.execute(_positions, commit.positions)
+    if commit.forget_before_ms is not None:
+        connection.execute(_journal_forget, {"before": commit.forget_before_ms})
+        connection.execute(_outbox_forget, {"before": commit.forget_before_ms})
+
+
+def _write_settled(connection: Connection, settled: list[dict[str, Any]]) -> None:
+    for row in settled:
+        columns = frozenset(row) - {"key"}
+        values = {f"to_{column}": row[column] for column in columns}
+        connection.execute(_settling(columns), values | {"effect_key": row["key"]})

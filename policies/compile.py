@@ -1,0 +1,209 @@
+"""A policy and its people to what the homeserver should hold. Pure, and the same for every order of keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from policies.defaults import (
+    FEDERATE,
+    KINDS,
+    ROOM_VERSION,
+    SPACE_EVENTS_DEFAULT,
+    SPACES,
+    SYSTEM_ROOMS,
+    TIERS,
+    HistoryVisibility,
+    JoinRule,
+    SystemRoom,
+    Tier,
+)
+from policies.desired import (
+    MANAGED_TYPE,
+    Content,
+    DesiredCommunity,
+    DesiredRoom,
+    MembershipRule,
+    RoomKey,
+    RoomKind,
+    SpaceChild,
+    StateKey,
+)
+from policies.governed_rooms import governed_power_levels
+from policies.people import People
+from policies.schema import Group, Policy
+
+__all__ = ["compile_community", "policy_digest"]
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return `sha256:` and the hex digest of what the policy says: the same for any order of keys, spacing or comments."""
+    said = policy.model_dump(mode="json", by_alias=True)
+    for role in said["roles"].values():
+        role["can"] = sorted(role["can"])
+    said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def compile_community(policy: Policy, people: People) -> DesiredCommunity:
+    """Return the rooms that a policy wants, with the powers of the people who may be in them.
+
+    The space is public if any group is open, else by invite for those approved for a group that it shows. It shows
+    neither groups of tier high, nor closed ones if it is public: `children_state` of a public space gives a stranger
+    their ids. People must have been checked against the policy (`load_people`): roles that it lacks carry no power.
+    """
+    return _Compiler(policy, people).community()
+
+
+class _Compiler:
+    def __init__(self, policy: Policy, people: People) -> None:
+        self.policy = policy
+        self.people = people
+        self.digest = policy_digest(policy)
+        self.groups = dict(sorted(policy.groups.items()))
+        self.space_is_public = any(group.kind == "open" for group in self.groups.values())
+        self.shown = tuple(group_id for group_id, group in self.groups.items() if self.in_space(group))
+
+    def community(self) -> DesiredCommunity:
+        return DesiredCommunity(
+            id=self.policy.community.id,
+            name=self.policy.community.name,
+            server=self.policy.community.server,
+            policy_digest=self.digest,
+            rooms=(
+                self.space(),
+                *(self.group(group_id, group) for group_id, group in self.groups.items()),
+                *(self.system_room(room) for room in SYSTEM_ROOMS),
+            ),
+        )
+
+    def in_space(self, group: Group) -> bool:
+        return TIERS[group.tier].in_space and (KINDS[group.kind].in_open_space or not self.space_is_public)
+
+    def space_membership(self) -> MembershipRule:
+        if self.space_is_public:
+            return MembershipRule(anyone=True)
+        return MembershipRule(groups=self.shown, roles=tuple(sorted(self.policy.roles)))
+
+    def space(self) -> DesiredRoom:
+        community, defaults = self.policy.community, SPACES[self.space_is_public]
+        return self.room(
+            "space",
+            name=community.name,
+            topic=f"{community.purpose} {community.not_for}",
+            kind="space",
+            membership=self.space_membership(),
+            join_rule=defaults.join_rule,
+            history_visibility=defaults.history_visibility,
+            events_default=SPACE_EVENTS_DEFAULT,
+            # Padded, since `order` is compared as text; by id, since the order of keys in a file means nothing.
+            children=tuple(SpaceChild(key, f"{10 * n:05d}") for n, key in enumerate(self.shown, start=1)),
+        )
+
+    def group(self, group_id: str, group: Group) -> DesiredRoom:
+        defaults = KINDS[group.kind]
+        join_rule = TIERS[group.tier].open_join_rule if group.kind == "open" else defaults.join_rule
+        if group.kind == "open":
+            membership = MembershipRule(anyone=True)
+        elif group.kind == "announce":
+            membership = self.space_membership()
+        else:
+            membership = MembershipRule(groups=(group_id,))
+        return self.room(
+            group_id,
+            name=group.name,
+            topic=group.purpose,
+            kind=group.kind,
+            tier=group.tier,
+            membership=membership,
+            join_rule=join_rule,
+            history_visibility=defaults.history_visibility,
+            events_default=defaults.events_default,
+            parent="space" if self.in_space(group) else None,
+        )
+
+    def system_room(self, room: SystemRoom) -> DesiredRoom:
+        owners = self.policy.community.owners
+        holders = {role_id for role_id, role in self.policy.roles.items() if room.duty in role.can}
+        if room.duty == "safeguard":  # who answers for the community is there, whatever else the role can do
+            holders |= {owners.safeguarding_lead, owners.deputy}
+        return self.room(
+            room.key,
+            name=f"{self.policy.community.name}: {room.name}",
+            topic=room.topic,
+            kind="system",
+            membership=MembershipRule(roles=tuple(sorted(holders))),
+            join_rule="invite",
+            history_visibility="joined",
+            events_default=0,
+        )
+
+    def room(
+        self,
+        key: RoomKey,
+        *,
+        name: str,
+        topic: str,
+        kind: RoomKind,
+        membership: MembershipRule,
+        join_rule: JoinRule,
+        history_visibility: HistoryVisibility,
+        events_default: int,
+        tier: Tier | None = None,
+        parent: RoomKey | None = None,
+        children: Iterable[SpaceChild] = (),
+    ) -> DesiredRoom:
+        community = self.policy.community
+        alias_localpart = f"{community.id}-{key}"
+        mark = {"community": community.id, "group": key}
+        rules: dict[str, object] = {"join_rule": join_rule}
+        if join_rule == "restricted":
+            rules["allow"] = []  # nobody without an invite, until the space's id is known
+        state: dict[StateKey, Content] = {
+            ("m.room.name", ""): {"name": name},
+            ("m.room.topic", ""): {"topic": topic},
+            ("m.room.join_rules", ""): rules,
+            ("m.room.history_visibility", ""): {"history_visibility": history_visibility},
+            # The preset for private rooms would let guests in.
+            ("m.room.guest_access", ""): {"guest_access": "forbidden"},
+            # Binds only servers that honour it; `m.federate: false` binds all, but only from the room's creation on.
+            ("m.room.server_acl", ""): {"allow": [community.server], "deny": [], "allow_ip_literals": False},
+            ("m.room.canonical_alias", ""): {"alias": f"#{alias_localpart}:{community.server}"},
+            ("m.room.power_levels", ""): governed_power_levels(
+                self.powers(membership),
+                events_default=events_default,
+            ),
+            (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
+        }
+        space = kind == "space"
+        return DesiredRoom(
+            key=key,
+            name=name,
+            topic=topic,
+            kind=kind,
+            tier=tier,
+            room_type="m.space" if space else None,
+            room_version=ROOM_VERSION,
+            alias_localpart=alias_localpart,
+            creation_content={
+                "m.federate": FEDERATE,
+                MANAGED_TYPE: mark,
+                **({"type": "m.space"} if space else {}),
+            },
+            state=state,
+            membership=membership,
+            parent=parent,
+            children=tuple(children),
+            join_through=("space",) if join_rule == "restricted" else (),
+        )
+
+    def powers(self, membership: MembershipRule) -> dict[str, int]:
+        """Return the level of each person who has one and may be in the room: nobody keeps power where they may not be."""
+        levels: dict[str, int] = {}
+        for user_id, person in sorted(self.people.by_id.items()):
+            held = [self.policy.roles[role].level for role in person.roles if role in self.policy.roles]
+            if held and max(held) > 0 and membership.admits(person):
+                levels[user_id] = max(held)
+        return levels

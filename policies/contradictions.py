@@ -1,0 +1,158 @@
+"""What is well formed and still cannot be meant: references to nothing, rules against each other, nobody in charge.
+
+Each problem names the path of the value that a person must look at; `load` gives it its line.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.defaults import KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
+from policies.findings import Severity, did_you_mean, shown
+from policies.people import People, PeopleFile, people_of
+from policies.schema import Group, Policy
+from policies.source import Path
+
+__all__ = ["Problem", "problems_of_people", "problems_of_policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem at `path`; `key` if it is the key there that is wrong, not its value."""
+
+    path: Path
+    message: str
+    advice: str
+    severity: Severity = "error"
+    key: bool = False
+
+
+def problems_of_policy(policy: Policy) -> Iterator[Problem]:
+    """Yield what contradicts itself, or is missing from the whole, in a well-formed policy."""
+    yield from _owners(policy)
+    yield from _roles(policy)
+    names = Counter(group.name.casefold() for group in policy.groups.values())
+    for group_id, group in policy.groups.items():
+        path: Path = ("groups", group_id)
+        if group_id in RESERVED_KEYS:
+            message = f'"{group_id}" is the id of a room that every community has'
+            yield Problem(path, message, "Choose another id; this room is made without being written down.", key=True)
+        if names[group.name.casefold()] > 1:
+            advice = "Give each group a name of its own: people could write into the wrong one."
+            yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
+        yield from _tier(path, group)
+    seen: set[str] = set()
+    for index, contact in enumerate(policy.community.allowed_contacts):
+        if contact in seen:
+            where: Path = ("community", "allowed_contacts", index)
+            yield Problem(where, f"{contact} stands here twice", "Remove one of the two.")
+        seen.add(contact)
+
+
+def _owners(policy: Policy) -> Iterator[Problem]:
+    owners = policy.community.owners
+    for office, role in (("safeguarding_lead", owners.safeguarding_lead), ("deputy", owners.deputy)):
+        if role not in policy.roles:
+            path: Path = ("community", "owners", office)
+            yield Problem(path, f'there is no role "{shown(role)}"', did_you_mean(role, policy.roles))
+    if owners.safeguarding_lead == owners.deputy:
+        advice = "Name another role: a deputy stands in when the lead is away, or when a case is about the lead."
+        yield Problem(("community", "owners", "deputy"), "lead and deputy are the same role", advice)
+
+
+def _roles(policy: Policy) -> Iterator[Problem]:
+    for role_id, role in policy.roles.items():
+        for index, duty in enumerate(role.can):
+            if duty in role.can[:index]:
+                yield Problem(("roles", role_id, "can", index), f"{duty} stands here twice", "Remove one of the two.")
+        if "moderate" in role.can and role.level < MODERATION_LEVEL:
+            message = f"the role {role_id} is to moderate, but has level {role.level}"
+            advice = f"Give it level {MODERATION_LEVEL} or more: below, the homeserver refuses it to remove anything."
+            yield Problem(("roles", role_id, "level"), message, advice)
+    duties: set[Duty] = {duty for role in policy.roles.values() for duty in role.can}
+    if "moderate" not in duties:
+        advice = 'Add "can: [moderate]" to a role with level 50 or more: its holders get the cards.'
+        yield Problem(("roles",), "no role can moderate", advice, key=True)
+    if "operate" not in duties:
+        advice = 'Add "can: [operate]" to a role, or nobody is in the ops room when the server needs a person.'
+        yield Problem(("roles",), "no role can operate the server", advice, "advice", key=True)
+    hybrid = [group_id for group_id, group in policy.groups.items() if group.kind == "hybrid"]
+    if hybrid and "approve_join" not in duties:
+        message = f"people may ask to join {shown(hybrid[0])}, but no role can let them in"
+        advice = 'Add "can: [approve_join]" to a role, or make the group closed.'
+        yield Problem(("groups", hybrid[0], "kind"), message, advice)
+
+
+def _tier(path: Path, group: Group) -> Iterator[Problem]:
+    tier = TIERS[group.tier]
+    if not tier.offered:
+        advice = "Do not run a group for children here. Use a service made for it, until this one says that it can."
+        yield Problem((*path, "tier"), f"tier {group.tier} cannot be kept safe yet, so it does not load", advice)
+        return
+    if tier.needs_accept_limits and group.accept_limits is None:
+        advice = (
+            'Add "accept_limits: {because: …, approved_by: safeguarding_lead}": private rooms and messages between '
+            "members cannot be stopped yet, and somebody must answer for that."
+        )
+        yield Problem((*path, "tier"), f"tier {group.tier} needs accept_limits", advice)
+    if not tier.needs_accept_limits and group.accept_limits is not None:
+        advice = "Remove accept_limits, or set the tier that is meant."
+        message = f"accept_limits has no meaning in tier {group.tier}"
+        yield Problem((*path, "accept_limits"), message, advice, "advice", key=True)
+    if group.kind not in tier.kinds:
+        advice = f"Make it {' or '.join(tier.kinds)}. {tier.because}"
+        yield Problem((*path, "kind"), f"a group of tier {group.tier} cannot be {group.kind}", advice)
+    elif not tier.in_space and KINDS[group.kind].join_rule == "knock":
+        message = "whoever has the address of this group sees its name, purpose and number of members"
+        advice = "Make it closed, or choose a name and a purpose that tell nothing of the people in it."
+        yield Problem((*path, "kind"), message, advice, "advice")
+
+
+def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
+    """Yield what a well-formed people file says that its policy does not know, and which offices nobody holds."""
+    for user_id, entry in file.people.items():
+        path: Path = ("people", user_id)
+        server = user_id.partition(":")[2]
+        if server != policy.community.server:
+            message = f"{shown(user_id)} is not on {policy.community.server}"
+            yield Problem(path, message, "Only people of the community's own server can take part yet.", key=True)
+        for index, role in enumerate(entry.roles):
+            if role not in policy.roles:
+                advice = did_you_mean(role, policy.roles)
+                yield Problem((*path, "roles", index), f'there is no role "{shown(role)}"', advice)
+        for index, group in enumerate(entry.groups):
+            if group not in policy.groups:
+                advice = did_you_mean(group, policy.groups)
+                yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
+    yield from _offices(policy, people_of(file))
+    yield from _cover(policy, people_of(file))
+
+
+def _offices(policy: Policy, people: People) -> Iterator[Problem]:
+    owners = policy.community.owners
+    leads, deputies = people.holders(owners.safeguarding_lead), people.holders(owners.deputy)
+    for office, role, holders in (
+        ("safeguarding lead", owners.safeguarding_lead, leads),
+        ("deputy", owners.deputy, deputies),
+    ):
+        if not holders:
+            message = f'nobody holds the role "{shown(role)}", which the policy names as {office}'
+            yield Problem(("people",), message, f"Give somebody the role: roles: [{shown(role)}].", key=True)
+    if leads and deputies and len({*leads, *deputies}) < 2:
+        message = f"{shown(leads[0])} is safeguarding lead and deputy at once"
+        advice = "Give one of the two roles to another person: nobody should carry this alone."
+        yield Problem(("people", leads[0]), message, advice, key=True)
+
+
+def _cover(policy: Policy, people: People) -> Iterator[Problem]:
+    moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
+    covered = {
+        group for person in people.by_id.values() if not person.roles.isdisjoint(moderating) for group in person.groups
+    }
+    for group_id in sorted(policy.groups):
+        if policy.groups[group_id].kind in ("hybrid", "closed") and group_id not in covered:
+            message = f"nobody who can moderate is in the group {group_id}"
+            advice = f"Add the group to a moderator: groups: [{group_id}]."
+            yield Problem(("people",), message, advice, "advice", key=True)

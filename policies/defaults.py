@@ -1,0 +1,132 @@
+"""What each kind, tier and system room is unless a policy says otherwise: the one table, which `explain` can print.
+
+Each row says why it is so (`because`). No code here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["open", "hybrid", "closed", "announce"]
+Tier = Literal["low", "medium", "high", "children"]
+Duty = Literal["moderate", "approve_join", "safeguard", "operate"]
+SystemRoomKey = Literal["moderators", "safeguarding", "ops"]
+JoinRule = Literal["public", "restricted", "knock", "invite"]
+HistoryVisibility = Literal["shared", "joined"]
+
+ROOM_VERSION: Final = "12"
+FEDERATE: Final = False  # closed by default; partners come with the whole language
+SPACE_EVENTS_DEFAULT: Final = 100  # the specification advises it: nobody writes into a space
+MODERATION_LEVEL: Final = 50  # what the homeserver asks for to redact, remove and ban
+
+__all__ = [
+    "FEDERATE",
+    "KINDS",
+    "MODERATION_LEVEL",
+    "RESERVED_KEYS",
+    "ROOM_VERSION",
+    "SPACES",
+    "SPACE_EVENTS_DEFAULT",
+    "SYSTEM_ROOMS",
+    "TIERS",
+    "Duty",
+    "HistoryVisibility",
+    "JoinRule",
+    "Kind",
+    "KindDefaults",
+    "SpaceDefaults",
+    "SystemRoom",
+    "SystemRoomKey",
+    "Tier",
+    "TierDefaults",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class KindDefaults:
+    """How people come into a group of this kind, what they find there, and who writes."""
+
+    join_rule: JoinRule  # of an open group: in tier low; see TierDefaults.open_join_rule
+    history_visibility: HistoryVisibility
+    events_default: int  # power level needed to write
+    in_open_space: bool  # whether a space that anybody can enter may show it
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class TierDefaults:
+    """What a tier allows and asks for."""
+
+    kinds: tuple[Kind, ...]  # kinds that a group of this tier may have
+    open_join_rule: JoinRule  # of its open groups
+    in_space: bool  # whether the community's space may show it at all
+    needs_accept_limits: bool  # CARE 11: high loads only with a reason and a name
+    offered: bool  # CARE 11: children is not offered until the homeserver can protect them
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceDefaults:
+    """How the community's space is entered."""
+
+    join_rule: JoinRule
+    history_visibility: HistoryVisibility
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRoom:
+    """A room that every community has, and no policy writes down: invite only, without tier, for holders of a duty."""
+
+    key: SystemRoomKey
+    name: str  # follows the community's name
+    topic: str
+    duty: Duty
+
+
+KINDS: Final[Mapping[Kind, KindDefaults]] = {
+    "open": KindDefaults("public", "shared", 0, True, "Everybody may come in, and read what was said before."),
+    "hybrid": KindDefaults("knock", "joined", 0, True, "Everybody may see that it exists and ask; a person approves."),
+    "closed": KindDefaults("invite", "joined", 0, False, "Only approved people come in, and nobody else learns of it."),
+    "announce": KindDefaults("restricted", "shared", 50, True, "Everybody in the space reads; moderators write."),
+}
+
+TIERS: Final[Mapping[Tier, TierDefaults]] = {
+    "low": TierDefaults(("open", "hybrid", "closed", "announce"), "public", True, False, True, "Little can go wrong."),
+    "medium": TierDefaults(
+        ("open", "hybrid", "closed", "announce"),
+        "restricted",
+        True,
+        False,
+        True,
+        "People enter by the community's space, not from anywhere.",
+    ),
+    "high": TierDefaults(
+        ("hybrid", "closed"),
+        "invite",
+        False,
+        True,
+        True,
+        "To be listed in it tells something of a person: nobody outside may see it or who is in it.",
+    ),
+    "children": TierDefaults(
+        ("closed",), "invite", False, True, False, "Private rooms and messages cannot be stopped yet."
+    ),
+}
+
+SPACES: Final[Mapping[bool, SpaceDefaults]] = {  # by whether the community has an open group
+    True: SpaceDefaults("public", "shared", "Whoever may enter an open group may enter the space that shows it."),
+    False: SpaceDefaults("invite", "joined", "Nothing in it is open: the space shows its groups to approved people."),
+}
+
+SYSTEM_ROOMS: Final[tuple[SystemRoom, ...]] = (
+    SystemRoom("moderators", "moderators", "Cases of conduct, and everyday matters.", "moderate"),
+    SystemRoom(
+        "safeguarding", "safeguarding", "Concern for a person. Nothing from here is told elsewhere.", "safeguard"
+    ),
+    SystemRoom("ops", "ops", "Whether the server is well. No names and no messages of members.", "operate"),
+)
+
+RESERVED_KEYS: Final = frozenset({"space", *(room.key for room in SYSTEM_ROOMS)})

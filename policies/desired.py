@@ -1,0 +1,120 @@
+"""What a policy wants a homeserver to hold: communities, rooms and who may be in them, as values without room ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from policies.defaults import Kind, SystemRoomKey, Tier
+from policies.people import Person
+
+MANAGED_TYPE: Final = "org.inglenook.managed"
+"""State event (state key "") that marks a room as ours, and key in `m.room.create` by which a half-made room is found."""
+
+RoomKind = Literal["space", "system"] | Kind
+RoomKey = str
+"""`space`, `moderators`, `safeguarding`, `ops`, or the id of a group."""
+StateKey = tuple[str, str]
+Content = Mapping[str, object]
+
+LEFT_TO_PEOPLE: Final[frozenset[StateKey]] = frozenset({("m.room.name", ""), ("m.room.topic", "")})
+"""State that is written when a room is made, and belongs to its moderators afterwards: a difference there is no drift."""
+
+__all__ = [
+    "LEFT_TO_PEOPLE",
+    "MANAGED_TYPE",
+    "Content",
+    "DesiredCommunity",
+    "DesiredRoom",
+    "MembershipRule",
+    "RoomKey",
+    "RoomKind",
+    "SpaceChild",
+    "StateKey",
+    "SystemRoomKey",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRule:
+    """Who may be in a room: anyone, or else those approved for one of `groups` or holding one of `roles`."""
+
+    anyone: bool = False
+    groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+    def admits(self, person: Person) -> bool:
+        """Return whether this person may be in the room."""
+        return self.anyone or not (person.groups.isdisjoint(self.groups) and person.roles.isdisjoint(self.roles))
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChild:
+    """A room that a space shows, and its place among the others (`order` sorts as text)."""
+
+    key: RoomKey
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRoom:
+    """One room as it should be.
+
+    `state` is the wanted content by event type and state key, complete but for what needs room ids; that is named by
+    room keys in `parent`, `children` and `join_through` (spaces whose members may join a restricted room), and filled
+    in by `DesiredCommunity.complete_state`. Until then nobody can join a restricted room without an invite.
+    `creation_content` is that of `m.room.create`; whoever creates the room adds the other creators.
+    """
+
+    key: RoomKey
+    name: str
+    topic: str
+    kind: RoomKind
+    tier: Tier | None
+    room_type: Literal["m.space"] | None
+    room_version: str
+    alias_localpart: str
+    creation_content: Content
+    state: Mapping[StateKey, Content]
+    membership: MembershipRule
+    parent: RoomKey | None = None
+    children: tuple[SpaceChild, ...] = ()
+    join_through: tuple[RoomKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredCommunity:
+    """A community as it should be: the space first, then groups by id, then system rooms, always in that order."""
+
+    id: str
+    name: str
+    server: str
+    policy_digest: str
+    rooms: tuple[DesiredRoom, ...]
+
+    def room(self, key: RoomKey) -> DesiredRoom:
+        """Return the room with this key. Raises KeyError."""
+        for room in self.rooms:
+            if room.key == key:
+                return room
+        raise KeyError(key)
+
+    def complete_state(self, key: RoomKey, room_ids: Mapping[RoomKey, str]) -> dict[StateKey, Content]:
+        """Return all state that the room `key` should hold, given the ids of the rooms that exist so far.
+
+        Links to rooms without an id are left out, and come when they have one. Version 12 ids name no server, so each
+        link carries `via`. Raises KeyError if there is no such room.
+        """
+        room = self.room(key)
+        state = dict(room.state)
+        through = [room_ids[other] for other in room.join_through if other in room_ids]
+        if through:
+            allow = [{"type": "m.room_membership", "room_id": room_id} for room_id in through]
+            state["m.room.join_rules", ""] = {**state["m.room.join_rules", ""], "allow": allow}
+        if room.parent is not None and room.parent in room_ids:
+            state["m.space.parent", room_ids[room.parent]] = {"via": [self.server], "canonical": True}
+        for child in room.children:
+            if child.key in room_ids:
+                state["m.space.child", room_ids[child.key]] = {"via": [self.server], "order": child.order}
+        return state

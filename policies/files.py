@@ -1,0 +1,73 @@
+"""The only module of `policies` that touches the disk: reads files a person named, and asks the time zone database.
+
+Nothing raises for a missing or unreadable file: that is a finding like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from policies.findings import Finding
+
+MAX_BYTES = 1024 * 1024  # bytes of one file: a policy for 1,000 groups is below 200 KiB
+
+# "localtime" and "posixrules" also load, but mean whatever this machine means: a policy says where it is.
+_ZONE_NAME = re.compile(r"UTC|[A-Z][A-Za-z0-9_+-]{0,30}(/[A-Za-z0-9_+-]{1,30}){1,2}")
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+__all__ = ["EXAMPLES", "MAX_BYTES", "Read", "is_time_zone", "people_beside", "read_file", "time_zones"]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The bytes of a file (at most `MAX_BYTES` + 1, so that the reader can tell it is too large), or why there are none."""
+
+    data: bytes | None
+    findings: tuple[Finding, ...] = ()
+
+
+def read_file(path: Path) -> Read:
+    """Return the content of a regular file; a missing, unreadable or special one gives a finding at line 1."""
+    try:
+        if path.exists() and not path.is_file():
+            return _unreadable(path, "this is not a file", "Name the policy file itself, not a folder or a device.")
+        with path.open("rb") as stream:
+            return Read(stream.read(MAX_BYTES + 1))
+    except FileNotFoundError:
+        return _unreadable(path, "there is no such file", "Check the spelling of the path, and the folder you are in.")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return _unreadable(path, f"the file cannot be read: {reason}", "Check who owns the file and its permissions.")
+
+
+def people_beside(policy: Path) -> Path:
+    """Return where the people of a policy stand: `NAME.people.yaml` beside `NAME.yaml` if it is there, else `people.yaml`."""
+    own = policy.with_name(f"{policy.stem}.people.yaml")
+    return own if own.exists() else policy.with_name("people.yaml")
+
+
+@lru_cache(maxsize=64)
+def is_time_zone(name: str) -> bool:
+    """Return whether `name` is a time zone of the IANA database, such as `Europe/London`, or `UTC`."""
+    if not _ZONE_NAME.fullmatch(name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones a policy may use (for suggestions; reads some 600 small files once)."""
+    return frozenset(name for name in available_timezones() if _ZONE_NAME.fullmatch(name))
+
+
+def _unreadable(path: Path, message: str, advice: str) -> Read:
+    return Read(None, (Finding("error", str(path), 1, 1, path.name, message, advice),))

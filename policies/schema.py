@@ -1,0 +1,205 @@
+"""The policy language, version 1: strict models of what may be written. References and contradictions: `contradictions`.
+
+Only what is compiled and enforced is in here; a key that did nothing would promise somebody protection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Literal, NoReturn
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from policies.defaults import Duty, Kind, Tier
+from policies.findings import shown
+from policies.governed_rooms import HIGHEST_HUMAN_LEVEL
+from policies.hours import EXAMPLE, HoursError, StaffedHours, parse_hours
+
+SCHEMA_VERSION: Final = 1
+MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
+MAX_NAME: Final = 80  # characters
+MAX_TEXT: Final = 500  # characters
+
+_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HOST_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_USER_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
+_EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{1,24}")
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AcceptLimits",
+    "Community",
+    "Group",
+    "Owners",
+    "Policy",
+    "Role",
+    "ServerName",
+    "Slug",
+    "StrictModel",
+    "UserId",
+]
+
+
+def _refuse(message: str, advice: str) -> NoReturn:
+    raise PydanticCustomError("policy", "{message}", {"message": message, "advice": advice})
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text) or len(text) > MAX_SLUG:
+        fitting = "-".join(re.findall(r"[a-z0-9]+", text[:MAX_SLUG].lower()))
+        advice = f'For instance "{fitting}".' if fitting else 'For instance "carers-lounge".'
+        allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"
+        _refuse(f'"{shown(text)}" is not an id: {allowed}', advice)
+    return text
+
+
+def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not text.strip():
+            _refuse("the text is empty", "Write a few plain words: members read them.")
+        if len(text) > limit:
+            _refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
+        if not lines and "\n" in text.strip():
+            _refuse("a name has one line", "Put further lines into the purpose.")
+        return text.strip()
+
+    return check
+
+
+def _server_name(text: str) -> str:
+    host, colon, port = text.partition(":")
+    labels = host.split(".")
+    good_port = not colon or (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536)
+    if len(host) > 230 or not good_port or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        advice = 'Write the name as it stands behind the colon of a user id, in small letters: "chat.charity.example".'
+        _refuse(f'"{shown(text)}" is not a server name', advice)
+    return text
+
+
+def _user_id(text: str) -> str:
+    localpart, colon, server = text[1:].partition(":")
+    if not text.startswith("@") or not colon or not _USER_LOCALPART.fullmatch(localpart) or len(text) > 255:
+        _refuse(f'"{shown(text)}" is not a Matrix user id', 'Write it in quotes, like "@amina:chat.charity.example".')
+    _server_name(server)
+    return text
+
+
+def _contact(text: str) -> str:
+    if not (_EMAIL.fullmatch(text) or (_PHONE.fullmatch(text) and sum(c.isdigit() for c in text) >= 3)):
+        advice = 'Write one number or address an item, in quotes: "01632 960123", "hello@charity.example".'
+        _refuse(f'"{shown(text)}" is neither a phone number nor an e-mail address', advice)
+    return text
+
+
+def _hours(value: object) -> StaffedHours:
+    if isinstance(value, StaffedHours):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_hours(value)
+    except HoursError as error:
+        _refuse(error.message, error.advice)
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+Name = Annotated[str, AfterValidator(_text_of(MAX_NAME, lines=False))]
+Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True))]
+ServerName = Annotated[str, AfterValidator(_server_name)]
+UserId = Annotated[str, AfterValidator(_user_id)]
+Contact = Annotated[str, AfterValidator(_contact)]
+Hours = Annotated[StaffedHours, PlainValidator(_hours), PlainSerializer(str, return_type=str)]
+
+
+class StrictModel(BaseModel):
+    """A block of keys: unknown keys are errors, nothing is converted, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Owners(StrictModel):
+    """Who answers for the community: roles of the policy, whose holders stand in the people file."""
+
+    safeguarding_lead: Slug = Field(description="The role that leads on safeguarding.", examples=["lead"])
+    deputy: Slug = Field(description="The role that stands in for the lead; another role.", examples=["deputy"])
+
+
+class Community(StrictModel):
+    """What the community is, for whom, and who answers for it."""
+
+    id: Slug = Field(description="Rooms are found by it for ever, so never change it.", examples=["leeds-carers"])
+    name: Name = Field(description="What members read.", examples=["Leeds Carers Together"])
+    purpose: Text = Field(description="What it is for, in plain words.", examples=["Unpaid carers support each other."])
+    not_for: Text = Field(
+        description="What it is not, so that nobody relies on it in vain.",
+        examples=['"Not a crisis service: in danger call 999."'],
+    )
+    server: ServerName = Field(description="The homeserver's name.", examples=["chat.charity.example"])
+    owners: Owners = Field(
+        description="Nobody should answer alone: name the roles of the safeguarding lead and a deputy.",
+        examples=["{safeguarding_lead: lead, deputy: deputy}"],
+    )
+    hours: Hours = Field(description="When somebody is there to read.", examples=[f'"{EXAMPLE}"'])
+    allowed_contacts: tuple[Contact, ...] = Field(
+        default=(),
+        max_length=100,
+        description="The charity's own public numbers and addresses, which anybody may write.",
+        examples=['["01632 960123", "hello@charity.example"]'],
+    )
+
+
+class Role(StrictModel):
+    """What holders of a role may do: a power level in rooms, and duties in the house."""
+
+    level: int = Field(
+        ge=0,
+        le=HIGHEST_HUMAN_LEVEL,
+        description="Its power level in rooms: 0 for none, 50 to moderate, at most 90.",
+        examples=["50"],
+    )
+    can: tuple[Duty, ...] = Field(
+        default=(),
+        description="Its duties: moderate, approve_join, safeguard, operate.",
+        examples=["[moderate, approve_join]"],
+    )
+
+
+class AcceptLimits(StrictModel):
+    """Who accepts, and why, that a group of high risk runs on a server that cannot stop private rooms and messages."""
+
+    because: Text = Field(description="Why it is accepted.", examples=['"Board minute 2026-07 item 4"'])
+    approved_by: Literal["safeguarding_lead", "deputy"] = Field(
+        description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    )
+
+
+class Group(StrictModel):
+    """One group: what it is for, how people come in, and how much can go wrong."""
+
+    name: Name = Field(description="What members read, also on a lock screen.", examples=["Carers' lounge"])
+    purpose: Text = Field(description="What it is for, in plain words.", examples=["Talk with other carers."])
+    kind: Kind = Field(description="How people come in: open, hybrid, closed or announce.", examples=["open"])
+    tier: Tier = Field(description="How much can go wrong: low, medium or high.", examples=["low"])
+    accept_limits: AcceptLimits | None = Field(
+        default=None,
+        description="Tier high needs it.",
+        examples=['{because: "Board minute 2026-07 item 4", approved_by: safeguarding_lead}'],
+    )
+
+
+class Policy(StrictModel):
+    """A whole policy file. It names roles and never people."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="The version of the language.", examples=["1"])
+    community: Community = Field(description="What the community is.", examples=["{id: …, name: …, purpose: …}"])
+    roles: Mapping[Slug, Role] = Field(
+        min_length=1, description="Who may do what.", examples=["{lead: {level: 75, can: [safeguard]}}"]
+    )
+    groups: Mapping[Slug, Group] = Field(
+        min_length=1,
+        description="The groups of the community.",
+        examples=["{welcome: {name: Start here, purpose: Say hello., kind: open, tier: low}}"],
+    )

@@ -1,0 +1,125 @@
+"""Damaged policy and people files, one mistake a file: each is found at its line, with words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policies.files import EXAMPLES
+from policies.findings import Finding
+from policies.load import load_people, load_policy
+from policies.schema import Policy
+
+FOLDER = Path(__file__).parent / "malformed"
+
+# file: line, part of the message, part of the advice; the part of a name before the first hyphen is its class
+EXPECTED: dict[str, tuple[int, str, str]] = {
+    "bomb-alias": (12, "an alias (*) is not allowed", "Write the value out in full"),
+    "bomb-anchors": (2, "an anchor (&) is not allowed", "Write the value out in full"),
+    "bomb-nesting": (13, "nested more than 12 deep", "Take out the inner blocks"),
+    "bomb-python-tag": (6, "python/object/apply:os.system is not allowed", "Remove it"),
+    "care-children": (50, "tier children cannot be kept safe yet", "Use a service made for it"),
+    "care-high-without-accepting-limits": (50, "tier high needs accept_limits", "somebody must answer for that"),
+    "care-limits-approved-by-nobody": (53, "is not known here", "deputy, safeguarding_lead"),
+    "contradiction-lead-is-deputy": (12, "lead and deputy are the same role", "Name another role"),
+    "contradiction-moderator-without-power": (36, "is to moderate, but has level 10", "level 50 or more"),
+    "contradiction-nobody-lets-people-in": (47, "no role can let them in", "can: [approve_join]"),
+    "contradiction-open-group-of-high-tier": (44, "tier high cannot be open", "Make it hybrid or closed"),
+    "contradiction-reserved-id": (46, "id of a room that every community has", "Choose another id"),
+    "duplicate-group": (46, 'the key "welcome" stood already in line 41', "Keep one of the two"),
+    "duplicate-key": (13, 'the key "deputy" stood already in line 12', "Keep one of the two"),
+    "encoding-bidi-override": (47, "invisible character U+202E", "type it again"),
+    "encoding-invisible-break": (7, "invisible character U+200B", "type it again"),
+    "encoding-latin-1": (43, "byte 0xe9 is not UTF-8", 'Save it again as "UTF-8"'),
+    "encoding-utf-16": (1, "saved as UTF-16", 'Save it as "UTF-8"'),
+    "missing-deputy": (10, 'the key "deputy" is missing from community.owners', "Example: deputy: deputy"),
+    "missing-hours": (4, 'the key "hours" is missing from community', 'hours: "Mon-Fri 09:00-17:00 Europe/London"'),
+    "number-level-above-90": (20, "100 is out of range: at most 90", "50 to moderate, at most 90"),
+    "number-level-negative": (20, "-1 is out of range: at least 0", "0 for none"),
+    "number-schema-from-the-future": (2, 'schema "2" is unknown', "needs a later program"),
+    "people-group-unknown": (23, 'there is no group "bereft"', "bereaved"),
+    "people-id-misspelt": (5, '"@amina" is not a Matrix user id', "in quotes"),
+    "people-id-without-quotes": (5, 'may not start with "@"', "Put the text in quotes"),
+    "people-lead-is-own-deputy": (5, "safeguarding lead and deputy at once", "another person"),
+    "people-no-lead": (4, 'nobody holds the role "lead"', "Give somebody the role"),
+    "people-on-another-server": (21, "is not on hearth.example", "the community's own server"),
+    "people-role-unknown": (17, 'there is no role "moderater"', 'Did you mean "moderator"?'),
+    "people-twice": (21, "stood already in line 18", "Keep one of the two"),
+    "reference-owner-to-no-role": (11, 'there is no role "laed"', 'Did you mean "lead"?'),
+    "syntax-at-sign": (6, 'may not start with "@"', "Put the text in quotes"),
+    "syntax-bracket-never-closed": (21, "a bracket is opened here and not closed", "Close it on the same line"),
+    "syntax-colon-in-text": (8, "a colon stands where no value can start", 'Put text that holds ": " in quotes'),
+    "syntax-empty": (1, "the file is empty", "Start from one of the examples"),
+    "syntax-indentation": (45, "does not fit into the block around it", "Indent it exactly as the lines above"),
+    "syntax-not-a-mapping": (2, "the file holds a list", "schema, community, roles, groups"),
+    "syntax-quote-never-closed": (15, "a quote is opened here and never closed", "Close it"),
+    "syntax-two-documents": (18, "a second document starts here", 'Remove the line "---"'),
+    "tabs": (6, "indented with a tab", "Indent with spaces only"),
+    "time-day-unknown": (13, '"Mo" is not a day', "Mon, Tue, Wed"),
+    "time-ends-before-it-begins": (13, "ends before it begins", "Split hours that pass midnight"),
+    "time-zone-missing": (13, "the hours name no time zone", "Put it last"),
+    "time-zone-unknown": (13, '"Europe/Londn" is not a time zone', 'Did you mean "Europe/London"?'),
+    "type-list-for-block": (11, "a list stands where a block of keys is expected", "{safeguarding_lead: lead"),
+    "type-nothing": (6, "nothing stands where text is expected", "Example: name:"),
+    "type-number-for-text": (15, "a whole number stands where text is expected", 'Put it in quotes: "999"'),
+    "type-text-for-level": (20, "text stands where a whole number is expected", "Example: level: 50"),
+    "type-text-for-list": (21, "text stands where a list is expected", "Example: can: [moderate, approve_join]"),
+    "unknown-key-misspelt": (49, 'unknown key "knid"', 'Did you mean "kind"?'),
+    "unknown-key-raw-event": (49, 'unknown key "m.room.join_rules"', "Known here: accept_limits, kind"),
+    "value-contact": (16, "neither a phone number nor an e-mail address", "one number or address an item"),
+    "value-id": (5, '"Hearth Carers" is not an id', 'For instance "hearth-carers"'),
+    "value-kind-misspelt": (49, '"close" is not known here', 'Did you mean "closed"?'),
+    "value-server": (9, "is not a server name", "as it stands behind the colon of a user id"),
+}
+
+
+def findings_of(name: str) -> tuple[bool, tuple[Finding, ...]]:
+    content = (FOLDER / f"{name}.yaml").read_bytes()
+    if name.startswith("people-"):
+        people = load_people(content, name, example_policy())
+        return people.people is not None, people.findings
+    policy = load_policy(content, name)
+    return policy.policy is not None, policy.findings
+
+
+def example_policy() -> Policy:
+    policy = load_policy((EXAMPLES / "hearth-demo.yaml").read_bytes(), "hearth-demo.yaml").policy
+    assert policy is not None
+    return policy
+
+
+def test_every_malformed_file_has_an_expectation_and_the_other_way_round() -> None:
+    assert sorted(EXPECTED) == sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    assert len({name.partition("-")[0] for name in EXPECTED}) >= 8
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_malformed_file_does_not_load_and_says_at_its_line_what_to_do(name: str) -> None:
+    line, message, advice = EXPECTED[name]
+    loaded, findings = findings_of(name)
+    assert not loaded
+    at_line = [f for f in findings if f.line == line and message in f.message]
+    assert at_line, [str(f) for f in findings]
+    assert advice in at_line[0].advice
+    assert at_line[0].severity == "error"
+    assert at_line[0].file == name
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_one_mistake_gives_one_error_and_at_most_what_follows_from_it(name: str) -> None:
+    _, findings = findings_of(name)
+    errors = [f for f in findings if f.severity == "error"]
+    # The misspelt key is also missing under its right name.
+    assert len(errors) == (2 if name == "unknown-key-misspelt" else 1), [str(f) for f in errors]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in EXPECTED if not name.startswith("encoding-")))
+def test_the_offending_text_stands_where_the_finding_says(name: str) -> None:
+    lines = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    for finding in findings_of(name)[1]:
+        text = finding.text.removeprefix("tag:yaml.org,2002:")  # the reader unfolds !! to this
+        # What cannot be quoted (a block, nothing at all) is named by its key, on the same line or the one above.
+        assert text in lines[finding.line - 1][finding.column - 1 :] or text in "".join(
+            lines[max(0, finding.line - 2) : finding.line]
+        )
