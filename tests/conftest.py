@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -15,7 +16,13 @@ from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.homeserver_config import HomeserverConfig, merge
 from appservice.operations.processes import free_port, release_port
 
+if TYPE_CHECKING:
+    from tests.support.community import Community
+
 CHECKOUT = Path(__file__).resolve().parent.parent
+# `from tests.support…` must work wherever pytest is started.
+if str(CHECKOUT) not in sys.path:
+    sys.path.insert(0, str(CHECKOUT))
 SERVER_NAME = "demo.example"
 # Few rounds of bcrypt: the passwords of invented people need no protection, and each sign-in would cost 0.3 s.
 FAST = {"bcrypt_rounds": 4}
@@ -28,6 +35,14 @@ class MakeHomeserver(Protocol):
         self, *, start: bool = True, overrides: Mapping[str, Any] = ..., **settings: Any
     ) -> EmbeddedHomeserver:
         """`overrides` and `settings` are fields of `HomeserverConfig`. Nobody listens yet at its `appservice_url`."""
+        ...
+
+
+class MakeCommunity(Protocol):
+    """Make a private copy of the prepared community and (unless told otherwise) start it; it is stopped at the end."""
+
+    async def __call__(self, *, start: bool = True, appservice_port: int | None = None) -> Community:
+        """`appservice_port`: where the homeserver sends transactions, if not straight to the service (a proxy)."""
         ...
 
 
@@ -75,6 +90,46 @@ async def make_homeserver(
         for made in all_made:
             await made.stop()
             release_port(made.config.port)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def prepared_community(synapse_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Community:
+    """The example community, provisioned and peopled once a session, and stopped: copy it, never start it."""
+    from tests.support import community
+
+    return await community.prepare(tmp_path_factory.mktemp("prepared"), synapse_python)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def make_community(
+    prepared_community: Community, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[MakeCommunity]:
+    """Makes private communities for one test."""
+    from tests.support import community
+
+    all_made: list[Community] = []
+
+    async def make(*, start: bool = True, appservice_port: int | None = None) -> Community:
+        ports = {} if appservice_port is None else {"appservice": appservice_port}
+        folder = tmp_path_factory.mktemp("community")
+        made = await asyncio.to_thread(community.copy, prepared_community, folder, ports=ports)
+        all_made.append(made)
+        if start:
+            await made.start()
+        return made
+
+    try:
+        yield make
+    finally:
+        for made in all_made:
+            await made.stop()
+            community.release_ports(made)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def community(make_community: MakeCommunity) -> Community:
+    """A private community, running: people joined as `tests.support.community.JOINED` says, nothing said yet."""
+    return await make_community()
 
 
 def _config(python: Path, folder: Path, overrides: Mapping[str, Any], **settings: Any) -> HomeserverConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appservice.conversation.cards import CardExecutor
+from appservice.conversation.hours import plain_hours
 from appservice.conversation.texts import Catalogue
 
-__all__ = ["CardExecutor", "Catalogue"]
+__all__ = ["CardExecutor", "Catalogue", "plain_hours"]

@@ -12,13 +12,17 @@ from urllib.parse import quote
 
 from appservice.flow import Item, Rendered
 
+#: Numbers from the published table of signposts (policies/rules/signposts/en-GB.csv).
+_DANGER = "In danger now? Call 999. Samaritans, free, day or night: 116 123."
+
 Words = Callable[[tuple[Item, ...]], Rendered]
 
 
 class Catalogue:
-    """`flow.Wording` for one community: `rooms(room_id)` gives a room's name for people."""
+    """`flow.Wording` for one community: `room_name(room_id)` is what people call a room, `hours` when it is staffed."""
 
-    def __init__(self, room_name: Callable[[str], str], server_name: str) -> None:
+    def __init__(self, room_name: Callable[[str], str], server_name: str, hours: str) -> None:
+        self._hours = hours
         self._room_name = room_name
         self._server_name = server_name
         self._texts: Mapping[str, Words] = {
@@ -26,6 +30,11 @@ class Catalogue:
             "your.contact_details_removed": self._removed_for_author,
             "your.own_number": self._own_number,
             "card.contact_details_removed": self._removed_card,
+            "card.asks_help": self._asks_help,
+            "card.asks_appeal": self._asks_appeal,
+            "direct.how": self._how,
+            "direct.help_heard": self._help_heard,
+            "direct.appeal_heard": self._appeal_heard,
         }
 
     def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
@@ -60,7 +69,7 @@ class Catalogue:
                     ("", " and a person will look at it."),
                 ],
             ],
-            mentions=tuple({item["person"] for item in items if item.get("person")}),
+            mentions=_people(items),
         )
 
     def _own_number(self, items: tuple[Item, ...]) -> Rendered:
@@ -69,9 +78,9 @@ class Catalogue:
                 [("", "Hello. This is the helper program of your group.")],
                 [("", f"You wrote your own phone number in {self._room_names(items)}. Everybody there can see it.")],
                 [("", "That is your choice, and I left it there.")],
-                [("", "To take it back, remove the message yourself, or reply "), ("code", "remove"), ("", ".")],
+                [("", "To take it back, remove the message yourself. Or reply "), ("code", "help"), ("", ".")],
             ],
-            mentions=tuple({item["person"] for item in items if item.get("person")}),
+            mentions=_people(items),
         )
 
     def _removed_card(self, items: tuple[Item, ...]) -> Rendered:
@@ -91,11 +100,62 @@ class Catalogue:
         lines.append([("", "The author was told privately how to ask for a second look.")])
         return _paragraphs(lines)
 
+    def _how(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. I am a program, and nobody reads along here.")],
+                [("", "To reach a person, reply "), ("code", "help"), ("", ".")],
+                [("", "If I removed something of yours by mistake, reply "), ("code", "appeal"), ("", ".")],
+                [("", f"A person answers in staffed hours: {self._hours}.")],
+                [("", _DANGER)],
+            ],
+            mentions=_people(items),
+        )
+
+    def _help_heard(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Thank you. I told the people who look after your group that you asked for them.")],
+                [("", f"They read this in staffed hours: {self._hours}. I do not watch in between.")],
+                [("", _DANGER)],
+            ],
+            mentions=_people(items),
+        )
+
+    def _appeal_heard(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Thank you. I asked a person to look at it again.")],
+                [("", f"They read this in staffed hours: {self._hours}.")],
+            ],
+            mentions=_people(items),
+        )
+
+    def _asks_help(self, items: tuple[Item, ...]) -> Rendered:
+        return self._asks(items, "🔵 Somebody asks for a person", "They wrote “help” to the helper program.")
+
+    def _asks_appeal(self, items: tuple[Item, ...]) -> Rendered:
+        return self._asks(items, "🔵 Please look again", "They say that a message of theirs was removed by mistake.")
+
+    def _asks(self, items: tuple[Item, ...], title: str, why: str) -> Rendered:
+        person = items[0].get("person", "") if items else ""
+        return _paragraphs(
+            [
+                [("strong", title), ("", ".")],
+                [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", f". {why}")],
+                [("", "Please write to them. I told them that somebody will, in staffed hours.")],
+            ]
+        )
+
     def _room_names(self, items: tuple[Item, ...]) -> str:
         names = list(dict.fromkeys(self._room_name(item.get("room", "")) for item in items))
         if len(names) > 3:
             return f"{len(names)} rooms"
         return " and ".join(names) or "your group"
+
+
+def _people(items: tuple[Item, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item["person"] for item in items if item.get("person")))
 
 
 def _paragraphs(

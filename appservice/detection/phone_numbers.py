@@ -18,15 +18,13 @@ from appservice.detection.text import spoken_digits
 __all__ = ["NumberKind", "PhoneFinder", "PhoneFinding", "ReservedRange", "helpline_numbers", "reserved_ranges"]
 
 MAX_FINDINGS = 50  # findings of one message: the answer is clear by then, and hostile text stays cheap
-MAX_WINDOWS = 4000  # rows of digits looked at in one message, about 4 µs each
-MAX_ASKED = 400  # questions to phonenumbers for one message, about 15 µs each
+MAX_ROWS = 2500  # rows of digits looked at in one message: 4 µs each, 20 µs if phonenumbers is asked
 MIN_DIGITS = 7  # fewer are never asked about
 MAX_DIGITS = 18  # the 15 digits of ITU-T E.164 with 00 or + in front, and a (0) within
 MIN_REAL_DIGITS = 5  # of a number written with letters for some digits
 SPOKEN_DIGITS = 11  # of a number said in words: all British mobiles and nearly all landlines
 COUNTING = "0123456789"  # a row of digits, although 01234 is the code of Bedford
-CONTEXT_BEFORE = 48  # characters before a number in which words say what the digits are
-CONTEXT_AFTER = 24  # characters after it
+CONTEXT_BEFORE, CONTEXT_AFTER = 48, 24  # characters around a number in which words say what the digits are
 
 _CLUSTER = re.compile(r"(?:\+ ?)?\(?[0-9](?:[ \t().\-/_*~|,\u00b7\u2010-\u2015\u2022\u2212]{0,4}[0-9]){8,}")
 _DIGITS = re.compile(r"[0-9]+")
@@ -54,12 +52,12 @@ _MASK = re.compile(
 
 _CHAT_LINK = re.compile(r"(?:wa\.me/|whatsapp\.com/send/?\?phone=|signal\.me/#p/)\+?([1-9][0-9]{7,14})(?![0-9])", re.I)
 
+_DIGIT_FOR = str.maketrans("oOlI", "0011")
 _LETTERS_AMONG_DIGITS = re.compile(r"[oOlI][0-9]|[0-9][oOlI]|(?<!\S)[oO] [0-9]")
 _LETTER_TOKEN = re.compile(
     r"(?<!\S)[oO0](?: [0-9oOlI]){9,11}(?!\S)"
     r"|(?<!\S)[+(]?(?=[0-9oOlI().-]*[0-9])[0-9oOlI().-]+(?=[,;:!?]{0,3}(?:\s|$))"
 )
-_AS_DIGITS = str.maketrans("oOlI", "0011")
 
 _IDENTIFIED = (
     r"(?:order|invoice|booking|ticket|parcel|case|job|claim|policy|account|acc|item|part|model|batch|product|member"
@@ -191,15 +189,13 @@ class PhoneFinder:
         (`o77oo 9oo l23`), digits in words (`oh double seven ...`), a missing first 0 and odd groupings are found
         where a mobile prefix or a word like `call` nearby speaks for them. Never raises; linear in `text`.
         """
-        findings: list[PhoneFinding] = []
-        if _DIGITS.search(text) and _CLUSTER.search(_with_letters_read(text)):
-            findings += self._in_digits(text)
+        has_cluster = _DIGITS.search(text) and _CLUSTER.search(_with_letters_read(text))
+        findings = self._in_digits(text) if has_cluster else []
         for start, end, number in spoken_digits(text, SPOKEN_DIGITS):
             overlaps = any(start < finding.end and finding.start < end for finding in findings)
-            if not overlaps and not number.startswith(COUNTING) and self._counts(number):
+            if not overlaps and _NATIONAL.fullmatch(number) and self._counts(number):
                 findings.append(PhoneFinding(start, end, number, _kind(number)))
-        findings.sort(key=lambda finding: finding.start)
-        return tuple(findings[:MAX_FINDINGS])
+        return tuple(sorted(findings, key=lambda finding: finding.start)[:MAX_FINDINGS])
 
     def _in_digits(self, text: str) -> list[PhoneFinding]:
         findings = []
@@ -209,34 +205,37 @@ class PhoneFinder:
                 findings.append(PhoneFinding(link.start(1), link.end(1), number, _kind(number)))
         masked = _MASK.sub(lambda match: "\0" * len(match[0]), text)
         folded = _with_letters_read(masked)
-        windows = asked = 0
+        rows_seen = 0
         for cluster in _CLUSTER.finditer(folded):
             groups = [match.span() for match in _DIGITS.finditer(folded, cluster.start(), cluster.end())]
-            position = 0
+            position = settled = 0
             while position < len(groups):
                 rows = _rows(folded, cluster.start(), groups, position)
-                windows += len(rows)
-                if windows > MAX_WINDOWS or asked > MAX_ASKED or len(findings) >= MAX_FINDINGS:
+                rows_seen += len(rows)
+                if rows_seen > MAX_ROWS or len(findings) >= MAX_FINDINGS:
                     return findings
                 step = max((size for size, digits in rows if _written_nationally(digits) in self._allowed), default=0)
                 for size, digits in () if step else rows:
-                    span = _span(folded, cluster.start(), groups, position, size)
+                    start, end = groups[position][0], groups[position + size - 1][1]
+                    if position == 0 and (digits.startswith("+") or ")" in folded[start:end]):
+                        start = cluster.start()
                     number = _read(digits)
-                    if number is None or not _stands_alone(folded, span, groups, position, size):
+                    if number is None or not _stands_alone(folded, (start, end), groups, position, size):
                         continue
-                    if _plausible(folded, masked, span, groups[position : position + size], digits, number):
-                        asked += 1
-                        if self._counts(number):
-                            findings.append(PhoneFinding(*span, number, _kind(number)))
-                            step = size
-                            break
+                    lengths = [b - a for a, b in groups[position : position + size]]
+                    in_row = _in_row(folded, groups, position, size, settled) and lengths[0] not in (5, 11)
+                    if not _plausible(folded, masked[start:end], start, lengths, digits, number, in_row):
+                        continue
+                    if self._counts(number):
+                        findings.append(PhoneFinding(start, end, number, _kind(number)))
+                        step = size
+                        break
                 position += step or 1
+                settled = position if step else settled
         return findings
 
     def _counts(self, number: str) -> bool:
-        if number in self._allowed:
-            return False
-        if not number.startswith("+") and _NATIONAL.fullmatch(number) is None:
+        if number in self._allowed or number.startswith(COUNTING):
             return False
         return any(number in reserved for reserved in self._reserved) or _is_valid(number)
 
@@ -245,7 +244,7 @@ def _with_letters_read(text: str) -> str:
     """`text`, as long as before, with o and l read as 0 and 1 in words that are otherwise digits."""
     if _LETTERS_AMONG_DIGITS.search(text) is None:
         return text
-    return _LETTER_TOKEN.sub(lambda match: match[0].translate(_AS_DIGITS), text)
+    return _LETTER_TOKEN.sub(lambda match: match[0].translate(_DIGIT_FOR), text)
 
 
 def _rows(text: str, cluster_start: int, groups: Sequence[tuple[int, int]], first: int) -> list[tuple[int, str]]:
@@ -265,15 +264,6 @@ def _rows(text: str, cluster_start: int, groups: Sequence[tuple[int, int]], firs
         if len(digits) >= MIN_DIGITS:
             rows.append((index + 1 - first, digits))
     return rows[::-1]
-
-
-def _span(text: str, cluster_start: int, groups: Sequence[tuple[int, int]], first: int, size: int) -> tuple[int, int]:
-    start, end = groups[first][0], groups[first + size - 1][1]
-    if first == 0:
-        start = cluster_start
-        if text.startswith("(", start) and ")" not in text[start:end]:
-            start += 1
-    return start, end
 
 
 def _read(written: str) -> str | None:
@@ -334,26 +324,35 @@ def _stands_alone(text: str, span: tuple[int, int], groups: Sequence[tuple[int, 
     return letters is None or len(letters[1]) > 2 or set(letters[1].lower()) == {"x"}  # 07700 900123x is a kiss
 
 
+def _in_row(text: str, groups: Sequence[tuple[int, int]], first: int, size: int, settled: int) -> bool:
+    """Whether more such groups stand beside these, as in an NHS number: those up to `settled` are read already."""
+    gaps = [(first - 1, first)] if first > settled else []
+    if first + size < len(groups) and not text.startswith(("0", "447"), groups[first + size][0]):
+        gaps.append((first + size, first + size))
+    return any(
+        groups[beside][1] - groups[beside][0] > 2 and text[groups[right - 1][1] : groups[right][0]] == " "
+        for beside, right in gaps
+    )
+
+
 def _plausible(
-    text: str, original: str, span: tuple[int, int], taken: Sequence[tuple[int, int]], digits: str, number: str
+    text: str, written: str, start: int, lengths: Sequence[int], digits: str, number: str, in_row: bool
 ) -> bool:
     """Whether grouping and words nearby allow a telephone number: odd shapes need a word that says so."""
-    start, end = span
     before = text[max(0, start - 2 * CONTEXT_BEFORE) : start].lower()
     label = _OTHER_NUMBER.search(before)
-    if number.startswith(COUNTING) or (label is not None and label["weak"] is None):
+    if label is not None and label["weak"] is None:
         return False
-    written = original[start:end]
     letters = sum(character in "oOlI" for character in written)
     if letters and len(digits) - letters < MIN_REAL_DIGITS:
         return False
-    lengths = [b - a for a, b in taken]
-    has_country = written.startswith(("+", "(+", "00", "44"))
+    has_country = written.startswith(("+", "00", "44"))
     if (
         label is None
+        and not in_row
         and not before.endswith("#")
         and _is_usual_grouping(lengths, written, has_country)
-        and (digits[0] in "0+" or written.startswith("+") or digits.startswith("447"))
+        and (digits[0] in "0+" or written.startswith("+") or (digits.startswith("447") and lengths[1:2] != [3]))
         and (len(number) != 10 or lengths == [5, 5])
         and (not letters or number.startswith("07"))
         and (not number.startswith("+") or len(lengths) > 1 or "+" in written)
@@ -361,7 +360,7 @@ def _plausible(
         return True
     if len(digits) == 10 and lengths != [4, 6] and digits.isdecimal() and _is_nhs_number(digits):
         return False
-    after = text[end : end + CONTEXT_AFTER].lower()
+    after = text[start + len(written) :][:CONTEXT_AFTER].lower()
     near = (_OTHER_PHRASE.sub(" ", before)[-CONTEXT_BEFORE:], _OTHER_PHRASE.sub(" ", after))
     return any(_CUE.search(context) for context in near)
 
@@ -387,7 +386,6 @@ def _is_nhs_number(digits: str) -> bool:
 
 
 def _is_valid(number: str) -> bool:
-    # Imported at the first candidate: most deployments restart more often than members share numbers.
     import phonenumbers
 
     if not number.startswith("+"):

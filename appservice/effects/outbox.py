@@ -118,6 +118,26 @@ class Outbox:
             count += 1
         return count
 
+    async def again(self, key: str, record: Mapping[str, Any]) -> bool:
+        """Make a settled effect true once more, since what it had become is gone; False if we no longer know how.
+
+        Raises `StoreRefused`.
+        """
+        effect = self._revive(key, record)
+        if effect is None:
+            return False
+        row = {"key": key, "state": "queued", "event_id": None, "event_room": None, "settled_ms": None, "attempts": 0}
+        line = {"became": "queued again", "key": key, "type": effect.type}
+        await self._database.commit(Commit(settled=[row], audit=[AuditLine(str(effect.lane), line)]))
+        merged = await self._questions.merged_into(key)
+        others = [one for record in merged if (one := self._revive("", record)) is not None]
+        self._admit(_Entry(effect, self._clock.now_ms(), merged=others))
+        return True
+
+    async def void(self, key: str) -> None:
+        """Note that what an effect had become is gone, and its reason too."""
+        await self._database.commit(Commit(settled=[{"key": key, "state": "void"}]))
+
     def _revive(self, key: str, record: Mapping[str, Any]) -> Effect | None:
         try:
             return effect_from_record(record)

@@ -6,5 +6,6 @@ from appservice.intake.endpoint import Endpoint
 from appservice.intake.gap import GapCheck
 from appservice.intake.lanes import Lanes
 from appservice.intake.projection import MARKER_TYPE, Projection
+from appservice.intake.restored import RestoreCheck
 
-__all__ = ["MARKER_TYPE", "Endpoint", "GapCheck", "Lanes", "Projection"]
+__all__ = ["MARKER_TYPE", "Endpoint", "GapCheck", "Lanes", "Projection", "RestoreCheck"]

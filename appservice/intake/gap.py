@@ -17,6 +17,7 @@ import structlog
 from appservice.deathpoints import reach
 from appservice.flow import Clock, Event, EventInput, Origin
 from appservice.intake.lanes import Lanes
+from appservice.intake.restored import RestoreCheck
 from appservice.matrix import Actor, HomeserverClient, HomeserverError, Rejected, Unreachable, parse_event
 from appservice.store import Commit, Questions, StoreRefused
 
@@ -59,6 +60,7 @@ class GapCheck:
         guardian: Actor,
         lanes: Lanes,
         questions: Questions,
+        restore_check: RestoreCheck,
         clock: Clock,
     ) -> None:
         self._homeserver = homeserver
@@ -67,6 +69,8 @@ class GapCheck:
         self._lanes = lanes
         self._questions = questions
         self._clock = clock
+        self._restore_check = restore_check
+        self._doubt = True
         self._now = asyncio.Event()
         self._token: str | None = None
         self._filters: tuple[str, str] | None = None
@@ -78,6 +82,16 @@ class GapCheck:
         """Check at once instead of at the next turn."""
         self._now.set()
 
+    def doubt(self) -> None:
+        """The homeserver was away: before the next check, see whether it is the one we knew."""
+        self._doubt = True
+        self._now.set()
+
+    def forget_token(self) -> None:
+        """Our token is of another past: begin at the present, and look back in every room."""
+        self._token = None
+        self._filters = None
+
     async def start(self) -> None:
         """Read the stored token. Without one, the present is where we begin."""
         self._token = await self._questions.position(_POSITION)
@@ -87,10 +101,14 @@ class GapCheck:
             self._now.clear()
             started = monotonic()
             try:
+                if self._doubt:
+                    self._doubt = False
+                    await self._restore_check.look()
                 await self.check()
             except Unreachable:
-                pass
+                self._doubt = True
             except (HomeserverError, StoreRefused) as error:
+                self._doubt = True
                 log.warning("gap_check_failed", error=str(error))
             took = monotonic() - started
             with suppress(TimeoutError):
@@ -102,7 +120,7 @@ class GapCheck:
         regular, first = await self._filter_ids()
         if self._token is None:
             answer = await self._client.sync(self._guardian, since=None, filter_id=first)
-            return await self._take([], answer)
+            return await self._take(await self._look_back(), answer)
         answer = await self._client.sync(self._guardian, since=self._token, filter_id=regular)
         inputs: list[EventInput] = []
         for room_id, room in _joined(answer).items():
@@ -124,6 +142,17 @@ class GapCheck:
         self.last_ok_ms = self._clock.now_ms()
         return new
 
+    async def _look_back(self) -> list[EventInput]:
+        """Read back in every room in which we know something, to the newest thing known."""
+        inputs: list[EventInput] = []
+        known = await self._questions.rooms_with_events()
+        if not known:
+            return inputs
+        for room_id in await self._client.joined_rooms(self._guardian):
+            if room_id in known:
+                inputs += self._inputs(await self.backwards(room_id, None))
+        return inputs
+
     async def _room(self, room_id: str, room: dict[str, Any]) -> list[EventInput]:
         timeline = room.get("timeline")
         timeline = timeline if isinstance(timeline, dict) else {}
@@ -143,7 +172,7 @@ class GapCheck:
             known = await self._questions.known([event.event_id for event in events])
             found += [event for event in events if event.event_id not in known]
             end = page.get("end")
-            if known or not events or not isinstance(end, str):
+            if not events or events[-1].event_id in known or not isinstance(end, str):
                 return found[::-1]
             start = end
         self.incomplete += 1

@@ -97,11 +97,21 @@ class Projection:
         row = {"homeserver": self._homeserver, "user_id": user_id, "room_id": room_id, "reach": reach}
         return Commit(direct_rooms=[row])
 
+    def forget_direct_room(self, user_id: str) -> None:
+        """The direct room of a person is gone; the next one overwrites its row."""
+        self.direct_reach.pop(user_id, None)
+        self._direct.pop(user_id, None)
+
     # -- moving on -------------------------------------------------------------------------------------------------
 
     def forget(self, room_id: str) -> None:
         """What we know of a room is doubtful: it is read anew before the next input of its lane."""
         self._rooms.pop(room_id, None)
+
+    def forget_all(self) -> None:
+        """The homeserver is not the one we knew: everything is read anew."""
+        self._rooms.clear()
+        self._places.clear()
 
     def unmanaged(self, room_id: str) -> None:
         """A room that is none of ours: its events are journalled and nothing else."""

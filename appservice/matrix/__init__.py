@@ -6,6 +6,7 @@ from appservice.matrix.admin import AdminCapability
 from appservice.matrix.client import Actor, HomeserverClient, wait_until_up
 from appservice.matrix.errors import HomeserverError, Rejected, Unreachable
 from appservice.matrix.events import parse_event
+from appservice.matrix.watch import Watch
 
 __all__ = [
     "Actor",
@@ -14,6 +15,7 @@ __all__ = [
     "HomeserverError",
     "Rejected",
     "Unreachable",
+    "Watch",
     "parse_event",
     "wait_until_up",
 ]

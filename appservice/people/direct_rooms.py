@@ -7,7 +7,7 @@ that), with the guardian as co-creator; then the steward leaves, and two remain.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from appservice.effects import KEY_FIELD, Speaker
@@ -45,6 +45,13 @@ class DirectRooms:
     def reach(self, user_id: str) -> tuple[str, str] | None:
         """Return (room id, reach) of a person, None while there is no room."""
         return self._projection.direct_reach.get(user_id)
+
+    def forget_vanished(self, rooms: Iterable[str]) -> None:
+        """After a homeserver was put back to an older copy: what is not among `rooms` does not exist any more."""
+        standing = set(rooms)
+        for user_id, (room_id, _) in list(self._projection.direct_reach.items()):
+            if room_id not in standing:
+                self._projection.forget_direct_room(user_id)
 
     async def ensure(self, user_id: str, key: str) -> tuple[str, str]:
         """Return (room id, reach), making the room if there is none; `key` marks it, so that a half-made one is found.

@@ -12,11 +12,20 @@ import structlog
 from aiohttp import web
 
 import appservice
-from appservice.conversation import CardExecutor, Catalogue
+from appservice.cases import Requests
+from appservice.conversation import CardExecutor, Catalogue, plain_hours
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import Clock, Executor, Ghosts, Handler, Identity
-from appservice.intake import Endpoint, GapCheck, Lanes, Projection
-from appservice.matrix import Actor, AdminCapability, HomeserverClient, HomeserverError, Unreachable, wait_until_up
+from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
+from appservice.matrix import (
+    Actor,
+    AdminCapability,
+    HomeserverClient,
+    HomeserverError,
+    Unreachable,
+    Watch,
+    wait_until_up,
+)
 from appservice.membership import Arrivals
 from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.provisioning import Provisioner
@@ -83,7 +92,8 @@ class Core:
         community = policy.community.id
         wanted = compile_community(policy, people)
         names = {room.key: room.name for room in wanted.rooms}
-        wording = Catalogue(lambda room_id: self._room_name(room_id, names), name)
+        hours = plain_hours(policy.community.hours)
+        wording = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
         speaker = Speaker(self.client, self.actors, wording)
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, community
@@ -96,7 +106,7 @@ class Core:
             "card": CardExecutor(speaker, self.projection.place),
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
-        own: Sequence[Handler] = (personal_data(policy), Arrivals())
+        own: Sequence[Handler] = (personal_data(policy), Arrivals(), Requests())
         self.lanes = Lanes(
             name,
             self.database,
@@ -108,7 +118,11 @@ class Core:
             self.ghosts,
             clock,
         )
-        self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, clock)
+        self.restore_check = RestoreCheck(
+            self.client, guardian, self.questions, self.projection, self.outbox, self.audit, clock
+        )
+        self.restore_check.begin_anew = self._begin_anew
+        self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
         self.endpoint.passed_over = self.gap.soon
         self.provisioner = Provisioner(self.client, self.ghosts, guardian, self.projection, self.lanes)
@@ -122,7 +136,16 @@ class Core:
 
     def _reconnected(self) -> None:
         self.outbox.homeserver_is_back()
-        self.gap.soon()
+        self.gap.doubt()
+
+    async def _begin_anew(self) -> None:
+        """The homeserver is an older copy of itself: identities, rooms, state and token are made true again."""
+        self.gap.forget_token()
+        self.projection.forget_all()
+        await self._exist(again=True)
+        await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
+        self.direct_rooms.forget_vanished(await self.client.joined_rooms(self.ghosts.guardian))
+        await self._provision(again=True)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -146,6 +169,7 @@ class Core:
             asyncio.create_task(self.outbox.run(), name="outbox"),
             asyncio.create_task(self._join_in(), name="join-in"),
             asyncio.create_task(self.upkeep.run(), name="upkeep"),
+            asyncio.create_task(Watch(self.config.homeserver.url, self._reconnected).run(), name="watch"),
         ]
 
     async def _join_in(self) -> None:
@@ -170,9 +194,9 @@ class Core:
                 log.error("start_failed", error=str(error))
                 await asyncio.sleep(5)
 
-    async def _exist(self) -> None:
+    async def _exist(self, again: bool = False) -> None:
         """Make our own identities and their devices exist; asked of the homeserver once in a store's life."""
-        if await self.questions.position("identities") == DEVICE:
+        if not again and await self.questions.position("identities") == DEVICE:
             return
         for user_id in (self.ghosts.guardian, self.ghosts.custodian):
             await self.client.register(user_id[1:].partition(":")[0])
@@ -181,11 +205,11 @@ class Core:
         await self.client.set_display_name(self.actors[Identity.GUARDIAN], GUARDIAN_NAME)
         await self._remember("identities", DEVICE)
 
-    async def _provision(self) -> None:
+    async def _provision(self, again: bool = False) -> None:
         """Apply the policy unless this very policy was applied before; know every room of it."""
         digest = f"{policy_digest(self._policy)} {_people_digest(self._people)}"
         missing = [room.key for room in self._wanted.rooms if self.projection.place(self._wanted.id, room.key) is None]
-        if missing or await self.questions.position("applied") != digest:
+        if again or missing or await self.questions.position("applied") != digest:
             self._waiting_for = "provisioning"
             if not await self.admin.probe():
                 log.warning("no_admin_capability", follows="people are invited to their direct room, not joined")
@@ -232,7 +256,12 @@ class Core:
             "waiting_for": self._waiting_for,
             "problems": problems,
             "uptime_s": round(time.time() - self._started, 1),
-            "homeserver": {"name": self.config.homeserver.name, "reachable": self.client.reachable is not False},
+            "homeserver": {
+                "name": self.config.homeserver.name,
+                "reachable": self.client.reachable is not False,
+                "restored": self.restore_check.times,
+                "events_lost": self.restore_check.lost,
+            },
             "rooms": sum(1 for room in self.projection.rooms() if room.managed),
             "lanes": {"waiting": self.lanes.waiting, "handled": self.lanes.handled},
             "outbox": {"waiting": self.outbox.waiting, "oldest_ms": self.outbox.oldest_ms, "done": self.outbox.settled},

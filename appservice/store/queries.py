@@ -112,6 +112,15 @@ class Questions:
             for key, record, created, attempts in queued
         ]
 
+    async def merged_into(self, key: str) -> list[dict[str, Any]]:
+        """Return the records of the effects that were said by the effect `key`, oldest first."""
+        statement = (
+            select(outbox.c.record)
+            .where(outbox.c.merged_into == key, outbox.c.merged_into.is_not(None))
+            .order_by(outbox.c.created_ms, outbox.c.key)
+        )
+        return [orjson.loads(row[0]) for row in await self._database.fetch(statement)]
+
     async def effects_by_key(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the states of those of `keys` that the outbox has."""
         found: dict[str, str] = {}
@@ -120,10 +129,10 @@ class Questions:
             found.update(dict(await self._database.fetch(statement)))
         return found
 
-    async def newest_events(self, limit: int) -> list[tuple[str, str]]:
-        """Return (room id, event id) of the newest inputs that came as pushed events, newest first."""
+    async def newest_events(self, limit: int) -> list[tuple[str, str, int]]:
+        """Return (room id, event id, received ms) of the newest events, newest first."""
         statement = (
-            select(journal.c.room_id, journal.c.input_id)
+            select(journal.c.room_id, journal.c.input_id, journal.c.received_ms)
             .where(
                 journal.c.homeserver == self._homeserver,
                 journal.c.input_id.like("$%"),
@@ -132,7 +141,12 @@ class Questions:
             .order_by(journal.c.seq.desc())
             .limit(limit)
         )
-        return [(room, event) for room, event in await self._database.fetch(statement)]
+        return [(room, event, at) for room, event, at in await self._database.fetch(statement)]
+
+    async def rooms_with_events(self) -> set[str]:
+        """Return the rooms that the journal has an input of."""
+        statement = select(journal.c.room_id).where(journal.c.homeserver == self._homeserver).distinct()
+        return {row[0] for row in await self._database.fetch(statement)}
 
     async def settled_since(self, since_ms: int) -> list[SettledEffect]:
         """Return the effects that became events since `since_ms`, newest first."""

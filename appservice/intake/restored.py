@@ -1,0 +1,130 @@
+"""A homeserver that was put back to an older copy: noticed, and what it forgot is dealt with.
+
+Its stream positions start again from the past, so our token lies in its future and says nothing; events that we
+handled, and effects that became events, may be gone. Noticed by asking for the newest event that we know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from appservice.effects import Audit, Outbox
+from appservice.flow import Clock
+from appservice.intake.projection import Projection
+from appservice.matrix import Actor, HomeserverClient, Rejected
+from appservice.store import Questions
+
+log = structlog.get_logger()
+
+#: Newest inputs looked through for the point at which the copy was made.
+_LOOK_BACK = 10_000
+#: ms before that point from which effects are doubted: clocks, and what was under way.
+_MARGIN_MS = 120_000
+AUDIT_LANE = "homeserver"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was found: events known to us that the homeserver lost, effects that must become true again, and those
+    whose reason vanished with them."""
+
+    lost: int
+    repeated: int
+    void: int
+
+
+class RestoreCheck:
+    """`look()` once per start and reconnection: one read, when nothing happened."""
+
+    def __init__(
+        self,
+        client: HomeserverClient,
+        guardian: Actor,
+        questions: Questions,
+        projection: Projection,
+        outbox: Outbox,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._guardian = guardian
+        self._questions = questions
+        self._projection = projection
+        self._outbox = outbox
+        self._audit = audit
+        self._clock = clock
+        self.begin_anew: Callable[[], Awaitable[None]] | None = None
+        self.times = 0
+        self.lost = 0
+
+    async def look(self) -> Restored | None:
+        """Return what was found if the homeserver is an older one than we knew, None if it is not.
+
+        Raises `HomeserverError` where it cannot be told; ask again.
+        """
+        newest = [(room, event) for room, event, _ in await self._known(5)]
+        if not newest or await self._has(*newest[0]):
+            return None
+        joined = set(await self._client.joined_rooms(self._guardian))
+        if newest[0][0] in joined or not joined:
+            return await self._deal()
+        # Its room is gone; that happens without a restore. Ask for one in a room that still stands.
+        elsewhere = [one for one in await self._known(_LOOK_BACK) if one[0] in joined]
+        if not elsewhere or await self._has(*elsewhere[0][:2]):
+            return None
+        return await self._deal()
+
+    async def _deal(self) -> Restored:
+        known = await self._known(_LOOK_BACK)
+        lost = await self._count_lost([(room, event) for room, event, _ in known])
+        since = known[min(lost, len(known) - 1)][2] - _MARGIN_MS
+        repeated = void = 0
+        for settled in await self._questions.settled_since(since):
+            if await self._has(settled.event_room, settled.event_id):
+                continue
+            lane = settled.record.get("lane")
+            room = lane.get("room_id", "") if isinstance(lane, dict) else ""
+            reason_stands = not settled.source.startswith("$") or await self._has(room, settled.source)
+            if reason_stands and await self._outbox.again(settled.key, settled.record):
+                repeated += 1
+            else:
+                await self._outbox.void(settled.key)
+                void += 1
+        found = Restored(lost, repeated, void)
+        self.times += 1
+        self.lost += lost
+        log.error("homeserver_restored", lost=lost, repeated=repeated, void=void)
+        self._audit.note(AUDIT_LANE, {"restored": {"lost": lost, "repeated": repeated, "void": void}})
+        if self.begin_anew is not None:
+            await self.begin_anew()
+        return found
+
+    async def _known(self, limit: int) -> list[tuple[str, str, int]]:
+        """(room id, event id, received ms) of the newest events in rooms that are or were ours."""
+        rows = await self._questions.newest_events(limit)
+        return [row for row in rows if (room := self._projection.room(row[0])) is None or room.managed]
+
+    async def _count_lost(self, newest_first: list[tuple[str, str]]) -> int:
+        """How many of the newest events the homeserver lacks: it has all older ones, so halving finds the edge."""
+        low, high = 0, len(newest_first)
+        while low < high:
+            middle = (low + high) // 2
+            if await self._has(*newest_first[middle]):
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    async def _has(self, room_id: str, event_id: str) -> bool:
+        if not room_id:
+            return False
+        try:
+            await self._client.event(room_id, event_id, self._guardian)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False
+        return True
