@@ -17,14 +17,20 @@ _RULES = Path(policies.__file__).parent / "rules"
 
 
 def personal_data(policy: Policy) -> PersonalData:
-    """Return the handler for contact details; the charity's own and public helplines are never findings."""
+    """Return the handler for contact details; the charity's own and public helplines are never findings.
+
+    The library that knows the world's numbers (55 ms, 6 MB) is loaded here, not with the first number that comes.
+    """
     ownership = ownership_rules(_rule("ownership-en.csv"))
     allowed = [*helpline_numbers(_rule("signposts/en-GB.csv")), *policy.community.allowed_contacts]
     finder = PhoneFinder(allowed, reserved=reserved_ranges(_rule("reserved-numbers-gb.csv")))
 
+    finder.warm_up()
+
     def look(content: Mapping[str, Any]) -> str:
         text = visible_text(content)
-        findings = finder.find(text)
+        # A helpline or an office that nobody listed is no person's secret: removing it could cost somebody help.
+        findings = [finding for finding in finder.find(text) if finding.kind.may_be_private]
         if not findings:
             return NOBODYS
         owners = {whose(text, finding, ownership) for finding in findings}
