@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appservice.operations.files import data_path
-from benchmarks.statistics import Summary, rounded
+from benchmarks.samples import Summary, rounded
 
 NOT_FOR_QUOTING = "quick run: too few samples, not for quoting"
 

@@ -25,7 +25,9 @@ async def main() -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def redact(room_id: str, event_id: str) -> None:
-        path = f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}/redact/{quote(event_id, safe='')}/floor-{event_id[1:]}"
+        path = (
+            f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}/redact/{quote(event_id, safe='')}/floor-{event_id[1:]}"
+        )
         async with session.put(HOMESERVER + path, data=b"{}") as answer:
             await answer.read()
 

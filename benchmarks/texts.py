@@ -25,12 +25,12 @@ _CHAT = (
     "I will try that tomorrow, thank you both",
 )
 _CHAT_WITH_DIGITS = (
-    "See you at 10.30 on 12/03/2026",
-    "It came to £12.50 for the two of us",
-    "We waited 45 minutes for the number 72 bus",
-    "The meeting is in room 12 on the 3rd floor",
-    "Order number 203-1234567-1234567 has not come yet",
-    "He is 84 in May, would you believe it",
+    "See you at {hour}.30 on {day:02d}/03/2026",
+    "It came to £{hour}.50 for the two of us",
+    "We waited {minutes} minutes for the number {bus} bus",
+    "The meeting is in room {bus} on the 3rd floor",
+    "Order number 203-{seven}-{seven} has not come yet",
+    "He is {minutes} in May, would you believe it",
 )
 
 
@@ -42,4 +42,12 @@ def violating(random: Random) -> str:
 
 def harmless(random: Random, digits: float = 0.25) -> str:
     """Return a message that must stand; `digits` is the share of those with figures in them."""
-    return random.choice(_CHAT_WITH_DIGITS if random.random() < digits else _CHAT)
+    if random.random() >= digits:
+        return random.choice(_CHAT)
+    return random.choice(_CHAT_WITH_DIGITS).format(
+        hour=random.randrange(8, 23),
+        day=random.randrange(1, 29),
+        minutes=random.randrange(10, 100),
+        bus=random.randrange(1, 400),
+        seven=random.randrange(1_000_000, 10_000_000),
+    )

@@ -31,7 +31,7 @@ from policies.desired import (
     StateKey,
 )
 from policies.governed_rooms import governed_power_levels
-from policies.people import People
+from policies.people import People, Person
 from policies.schema import Group, Policy
 
 __all__ = ["compile_community", "policy_digest"]
@@ -64,6 +64,12 @@ class _Compiler:
         self.digest = policy_digest(policy)
         self.groups = dict(sorted(policy.groups.items()))
         self.space_is_public = any(group.kind == "open" for group in self.groups.values())
+        # Few people have power, many are members: no room looks at all of them.
+        self.powerful = tuple(
+            (user_id, person, level)
+            for user_id, person in sorted(people.by_id.items())
+            if (level := self.level(person))
+        )
         self.shown = tuple(group_id for group_id, group in self.groups.items() if self.in_space(group))
 
     def community(self) -> DesiredCommunity:
@@ -201,9 +207,8 @@ class _Compiler:
 
     def powers(self, membership: MembershipRule) -> dict[str, int]:
         """Return the level of each person who has one and may be in the room: nobody keeps power where they may not be."""
-        levels: dict[str, int] = {}
-        for user_id, person in sorted(self.people.by_id.items()):
-            held = [self.policy.roles[role].level for role in person.roles if role in self.policy.roles]
-            if held and max(held) > 0 and membership.admits(person):
-                levels[user_id] = max(held)
-        return levels
+        return {user_id: level for user_id, person, level in self.powerful if membership.admits(person)}
+
+    def level(self, person: Person) -> int:
+        """Return the highest level of the roles that a person holds, 0 without one."""
+        return max((self.policy.roles[role].level for role in person.roles if role in self.policy.roles), default=0)

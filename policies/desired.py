@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from policies.defaults import Kind, SystemRoomKey, Tier
@@ -92,13 +92,14 @@ class DesiredCommunity:
     server: str
     policy_digest: str
     rooms: tuple[DesiredRoom, ...]
+    _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_key", {room.key: room for room in self.rooms})
 
     def room(self, key: RoomKey) -> DesiredRoom:
         """Return the room with this key. Raises KeyError."""
-        for room in self.rooms:
-            if room.key == key:
-                return room
-        raise KeyError(key)
+        return self._by_key[key]
 
     def complete_state(self, key: RoomKey, room_ids: Mapping[RoomKey, str]) -> dict[StateKey, Content]:
         """Return all state that the room `key` should hold, given the ids of the rooms that exist so far.

@@ -66,11 +66,13 @@ def demo(
 
     try:
         asyncio.run(run_demo(directory, port, out, stay=not check))
+    except BadConfiguration as error:
+        raise _bad(str(error)) from None
     except OperationFailed as error:
         err.print(f"inglenook: {error}", markup=False)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit(FAILED) from None
 
 
 @app.command()

@@ -88,7 +88,8 @@ class Catalogue:
         what = "1 message removed" if count <= 1 else f"{count} messages removed"
         person = items[0].get("person", "") if items else ""
         lines: list[list[tuple[str, str]]] = [
-            [("strong", f"🟠 {what}: phone number"), ("", ".")],
+            [("strong", f"🟠 {what}"), ("", ".")],
+            [("", "There was a phone number. The author was told privately how to ask for a second look.")],
             [("", "Written by "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
         ]
         for item in items[:10]:
@@ -97,7 +98,6 @@ class Catalogue:
             lines.append([("", "In "), (link, self._room_name(room)), ("", ".")])
         if count > 10:
             lines.append([("", f"And {count - 10} more.")])
-        lines.append([("", "The author was told privately how to ask for a second look.")])
         return _paragraphs(lines)
 
     def _how(self, items: tuple[Item, ...]) -> Rendered:
@@ -142,8 +142,8 @@ class Catalogue:
         return _paragraphs(
             [
                 [("strong", title), ("", ".")],
-                [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", f". {why}")],
-                [("", "Please write to them. I told them that somebody will, in staffed hours.")],
+                [("", f"{why} I told them that somebody will write to them in staffed hours.")],
+                [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
             ]
         )
 

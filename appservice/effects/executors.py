@@ -52,11 +52,15 @@ class NoticeExecutor:
         self._speaker = speaker
         self._standing: dict[str, _Standing] = {}
 
+    def forget(self) -> None:
+        """What stood may be gone: the next notice is a new one."""
+        self._standing.clear()
+
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, Notice)
         now = monotonic()
         standing = self._standing.get(effect.merge_key)
-        if standing is not None and now - standing.at < EDIT_WITHIN_S and not attempt.look_first:
+        if standing is not None and now - standing.at < EDIT_WITHIN_S and not attempt.perhaps_sent:
             items = standing.items + tuple(item for item in effect.items if item not in standing.items)
             done = await self._speaker.say(
                 effect.room_id, effect, effect.text, items, attempt, replaces=standing.event_id
@@ -64,7 +68,7 @@ class NoticeExecutor:
             self._standing[effect.merge_key] = _Standing(standing.event_id, items, standing.at, standing.edits + 1)
             return done
         done = await self._speaker.say(effect.room_id, effect, effect.text, effect.items, attempt)
-        if done.event_id is not None:
+        if done.event_id is not None and not attempt.perhaps_sent:  # else it may have become an edit of another one
             self._standing = {key: one for key, one in self._standing.items() if now - one.at < EDIT_WITHIN_S}
             self._standing[effect.merge_key] = _Standing(done.event_id, effect.items, now, 0)
         return done

@@ -4,7 +4,7 @@ of it. Urgent effects leave at once and side by side; quiet ones wait their turn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +43,9 @@ UNEXPECTED_AT_MOST = 5
 #: ms after which the homeserver's memory of transaction ids (24 h) is not relied on any more.
 REMEMBERED_MS = 12 * 3600 * 1000
 
+#: Why an effect is void: what it would have told of did not happen.
+MOOT = "moot"
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:
@@ -51,7 +54,6 @@ class _Entry:
     attempts: int = 0
     unexpected: int = 0
     not_before_ms: int = 0
-    perhaps_sent: bool = False
     merged: list[Effect] = field(default_factory=list)
 
 
@@ -80,6 +82,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._recovered = asyncio.Event()
         self._closing = False
+        self._refused: set[str] = set()
         self.settled = 0
 
     # -- taking ----------------------------------------------------------------------------------------------------
@@ -109,19 +112,25 @@ class Outbox:
     async def resume(self) -> int:
         """Take what an earlier life of ours left open; return how many. Each may have been sent already."""
         count = 0
-        for open_effect in await self._questions.open_effects():
+        opened = await self._questions.open_effects()
+        reasons = await self._questions.effects_by_key([key for one in opened if (key := one.record.get("after"))])
+        self._refused |= {key for key, state in reasons.items() if state in {"refused", "void"}}
+        for open_effect in opened:
             effect = self._revive(open_effect.key, open_effect.record)
             if effect is None:
                 continue
             merged = [one for record in open_effect.merged if (one := self._revive("", record)) is not None]
-            self._admit(_Entry(effect, open_effect.created_ms, open_effect.attempts, perhaps_sent=True, merged=merged))
+            # A quiet effect writes its attempts down before it is sent; an urgent one may have been sent.
+            at_least = 0 if effect.urgency is Urgency.WHEN_QUIET else 1
+            attempts = max(open_effect.attempts, at_least)
+            self._admit(_Entry(effect, open_effect.created_ms, attempts, merged=merged))
             count += 1
         return count
 
-    async def again(self, key: str, record: Mapping[str, Any]) -> bool:
+    async def again(self, key: str, record: Mapping[str, Any], stands: Callable[[Effect], Awaitable[bool]]) -> bool:
         """Make a settled effect true once more, since what it had become is gone; False if we no longer know how.
 
-        Raises `StoreRefused`.
+        Of what it also said, only that is said again whose reason `stands`. Raises `StoreRefused`.
         """
         effect = self._revive(key, record)
         if effect is None:
@@ -130,7 +139,7 @@ class Outbox:
         line = {"became": "queued again", "key": key, "type": effect.type}
         await self._database.commit(Commit(settled=[row], audit=[AuditLine(str(effect.lane), line)]))
         merged = await self._questions.merged_into(key)
-        others = [one for record in merged if (one := self._revive("", record)) is not None]
+        others = [one for other in merged if (one := self._revive("", other)) is not None and await stands(one)]
         self._admit(_Entry(effect, self._clock.now_ms(), merged=others))
         return True
 
@@ -192,11 +201,11 @@ class Outbox:
         while not self._closing:
             await self._until_allowed(entry)
             async with self._slots[entry.effect.urgency]:
-                if await self._try(entry):
+                if self._closing or await self._try(entry):
                     return
 
     async def _until_allowed(self, entry: _Entry) -> None:
-        while True:
+        while not self._closing:
             if entry.effect.after in self._entries:
                 await asyncio.sleep(0.05)
                 continue
@@ -225,28 +234,41 @@ class Outbox:
             self._spawn(self._send_group(group))
 
     def _next_group(self) -> list[_Entry] | None:
+        """Take the oldest group out that may leave now: entries of one merge key, whose reasons are settled."""
         now = self._clock.now_ms()
-        best: list[_Entry] | None = None
-        for group in self._quiet.values():
+        best: tuple[str, list[_Entry]] | None = None
+        for key, group in self._quiet.items():
             first = group[0]
-            if first.not_before_ms > now or now - first.created_ms < GATHER_MS:
+            if first.not_before_ms > now or now - first.created_ms < GATHER_MS or first.effect.after in self._entries:
                 continue
-            if any(entry.effect.after in self._entries for entry in group):
-                continue
-            if best is None or first.created_ms < best[0].created_ms:
-                best = group
-        if best is None or not self._pace.may_go((now - best[0].created_ms) / 1000):
+            if best is None or first.created_ms < best[1][0].created_ms:
+                best = (key, group)
+        if best is None or not self._pace.may_go((now - best[1][0].created_ms) / 1000):
             return None
-        del self._quiet[best[0].effect.merge_key or best[0].effect.key]
-        return best
+        key, group = best
+        if group[0].attempts:
+            # It may stand in the room already, with its own words: the others need an event of their own.
+            ready = group[:1]
+        else:
+            ready = [entry for entry in group if entry.effect.after not in self._entries and not entry.attempts]
+        rest = [entry for entry in group if entry not in ready]
+        if rest:
+            self._quiet[key] = rest
+        else:
+            del self._quiet[key]
+        return ready
 
     async def _send_group(self, group: list[_Entry]) -> None:
-        lead, *others = group
         try:
-            if others and not await self._merge(lead, others):
-                self._put_back(group)
+            for entry in [entry for entry in group if entry.effect.after in self._refused]:
+                await self._settle(entry, Refused(MOOT))
+                group.remove(entry)
+            if not group:
                 return
-            if not await self._try(lead):
+            lead, *others = group
+            if not await self._write_attempt(lead, others):
+                self._put_back(group)
+            elif not await self._try(lead):
                 self._put_back([lead])
         finally:
             self._slots[Urgency.WHEN_QUIET].release()
@@ -256,20 +278,19 @@ class Outbox:
         key = group[0].effect.merge_key or group[0].effect.key
         self._quiet[key] = group + self._quiet.get(key, [])
 
-    async def _merge(self, lead: _Entry, others: Sequence[_Entry]) -> bool:
-        """Write down that `others` are said by `lead`, before it is said: a crash in between repeats nothing."""
-        rows = [
-            {"key": entry.effect.key, "state": "merged", "merged_into": lead.effect.key, "settled_ms": None}
-            for entry in others
-        ]
+    async def _write_attempt(self, lead: _Entry, others: Sequence[_Entry]) -> bool:
+        """Write down that `lead` is about to be said, and `others` with it: a crash in between repeats nothing."""
+        rows: list[dict[str, Any]] = [{"key": lead.effect.key, "attempts": lead.attempts + 1}]
+        for entry in others:
+            for effect in (entry.effect, *entry.merged):
+                rows.append({"key": effect.key, "state": "merged", "merged_into": lead.effect.key, "settled_ms": None})
         try:
             await self._database.commit(Commit(settled=rows))
         except StoreRefused:
             lead.not_before_ms = self._clock.now_ms() + 1000
             return False
         for entry in others:
-            lead.merged.append(entry.effect)
-            lead.merged.extend(entry.merged)
+            lead.merged += [entry.effect, *entry.merged]
             self._entries.pop(entry.effect.key, None)
         return True
 
@@ -280,13 +301,15 @@ class Outbox:
         effect = entry.effect
         if entry.merged:
             effect = effect.joined(tuple(entry.merged))  # type: ignore[attr-defined]
+        if effect.after in self._refused:
+            await self._settle(entry, Refused(MOOT))
+            return True
         entry.attempts += 1
         old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS
         reach("outbox-before-send")
         result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old))
         reach("outbox-after-send")
         if isinstance(result, Postponed):
-            entry.perhaps_sent = True
             wait = result.after_ms
             if wait is None:
                 wait = min(BACK_OFF_MS * 2 ** min(entry.attempts, 10), BACK_OFF_MOST_MS)
@@ -295,6 +318,7 @@ class Outbox:
                 log.warning("effect_waits", type=effect.type, key=effect.key, attempts=entry.attempts, code=result.code)
             return False
         if isinstance(result, Refused):
+            self._refused.add(effect.key)
             log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
         await self._settle(entry, result)
         return True
@@ -324,7 +348,7 @@ class Outbox:
         done = isinstance(result, Done)
         row: dict[str, Any] = {
             "key": effect.key,
-            "state": "done" if done else "refused",
+            "state": "done" if done else "void" if result == Refused(MOOT) else "refused",
             "attempts": entry.attempts,
             "settled_ms": now,
             "event_id": result.event_id if isinstance(result, Done) else None,
@@ -349,6 +373,7 @@ class Outbox:
     async def close(self, within_s: float = 5.0) -> None:
         """Stop taking and starting; give what is under way a moment to be written down."""
         self._closing = True
+        self._recovered.set()
         self._wake.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=within_s)

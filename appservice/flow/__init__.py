@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from appservice.flow.effects import (
+    Approve,
     Card,
     DirectMessage,
     Effect,
     EnsureDirectRoom,
     Identity,
+    Invite,
     Item,
     Notice,
     Redact,
+    Remove,
     Urgency,
     effect_from_record,
 )
 from appservice.flow.events import Event
-from appservice.flow.facts import Facts, Ghosts, Place, RoomFacts
+from appservice.flow.facts import Facts, Ghosts, Place, RoomFacts, Rules
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
 from appservice.flow.keys import effect_key, transaction_id
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Wording
@@ -23,6 +26,7 @@ from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
     "LATE_AFTER_MS",
+    "Approve",
     "Attempt",
     "AuditSink",
     "Card",
@@ -38,6 +42,7 @@ __all__ = [
     "Ghosts",
     "Handler",
     "Identity",
+    "Invite",
     "Item",
     "Lane",
     "Notice",
@@ -46,9 +51,11 @@ __all__ = [
     "Postponed",
     "Redact",
     "Refused",
+    "Remove",
     "Rendered",
     "Result",
     "RoomFacts",
+    "Rules",
     "Urgency",
     "Wording",
     "effect_from_record",

@@ -14,9 +14,6 @@ from appservice.flow.keys import effect_key
 #: One thing a text speaks of: string values only, never a member's words.
 Item = Mapping[str, str]
 
-#: More than this in one text helps nobody, and a Matrix event may not exceed 64 KiB.
-MAX_ITEMS = 50
-
 
 class Urgency(IntEnum):
     """In which order effects leave: harm goes first, then what others wait for, then what may be merged."""
@@ -118,7 +115,7 @@ class _Text(Effect):
         items = list(self.items)
         for other in others:
             items.extend(item for item in other.items if item not in items)
-        return replace(self, items=tuple(items[:MAX_ITEMS]))
+        return replace(self, items=tuple(items))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +207,75 @@ class EnsureDirectRoom(Effect):
 
     def describe(self) -> str:
         return "open the direct room with one person"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(Effect):
+    """Take somebody out of a room who may not be there, or take back an invite; `code` says why, in one word."""
+
+    type: ClassVar[str] = "remove"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    room_id: str
+    user_id: str
+    code: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.room_id} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return f"take one person out of the room {self.room_id} ({self.code})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invite(Effect):
+    """Ask somebody in who may be there."""
+
+    type: ClassVar[str] = "invite"
+    urgency: ClassVar[Urgency] = Urgency.SOON
+
+    room_id: str
+    user_id: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.room_id} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return f"invite one person to the room {self.room_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve(Effect):
+    """Note that somebody may be in a group, as decided by a person whose role may. True as soon as it is decided."""
+
+    type: ClassVar[str] = "approve"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    community: str
+    group: str
+    user_id: str
+    by: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.community}/{self.group} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return f"let one person into the group {self.group} of {self.community}"
 
 
 def effect_from_record(record: Mapping[str, Any]) -> Effect:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_STATE: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({})
 
 
 class Place(StrEnum):
@@ -27,9 +28,10 @@ class Place(StrEnum):
 class RoomFacts:
     """One room as we know it.
 
-    `community` and `group` come from the owner marker; `members` maps user ids to memberships (`join`, `invite`, …;
-    who left long ago may be missing); `power_levels` and `create` are contents as sent, to be read by
-    `policies.power_levels` only; `closed` tells that a tombstone stands.
+    `community` and `group` come from the owner marker; `members` maps user ids to memberships: `join`, `invite`,
+    `knock`, `ban`, or `left` for who went or declined by themselves (absent: never there, or removed). `state` holds the
+    contents of all other state by (type, state key), as sent; power levels are read by `policies.power_levels` only.
+    `creator` sent the create event. `closed` tells that a tombstone stands.
     """
 
     room_id: str
@@ -37,15 +39,45 @@ class RoomFacts:
     community: str = ""
     group: str = ""
     members: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    power_levels: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
-    create: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    state: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=lambda: _NO_STATE)
     creator: str = ""
-    room_version: str = ""
-    closed: bool = False
+
+    @property
+    def create(self) -> Mapping[str, Any]:
+        return self.state.get(("m.room.create", ""), _NOTHING)
+
+    @property
+    def power_levels(self) -> Mapping[str, Any]:
+        return self.state.get(("m.room.power_levels", ""), _NOTHING)
+
+    @property
+    def room_version(self) -> str:
+        version = self.create.get("room_version")
+        return version if isinstance(version, str) else "1"
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.state.get(("m.room.tombstone", "")))
 
     @property
     def managed(self) -> bool:
         return self.place is not Place.UNMANAGED
+
+
+class Rules(Protocol):
+    """Who may be where, and do what, as the policy, the people file and later approvals say."""
+
+    def kind(self, community: str, group: str) -> str:
+        """Return `open`, `hybrid`, `closed`, `announce`, `space` or `system`; "" for what the policy does not have."""
+        ...
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        """Return whether this person may be in that room; False for anything unknown."""
+        ...
+
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        """Return whether this person holds a role with that duty (`approve_join`, `moderate`, …)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +94,18 @@ class Ghosts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts loaded for one input; `direct_rooms` maps user ids to their direct room with the guardian."""
+    """The facts loaded for one input.
+
+    `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
+    (room id, user id). `before` is the membership that the person of a member event had until then. `rules` is None
+    only where no policy is loaded.
+    """
 
     now_ms: int
     room: RoomFacts
     ghosts: Ghosts
     server_name: str
     direct_rooms: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    rules: Rules | None = None
+    before: str | None = None
+    knocks: Collection[tuple[str, str]] = ()

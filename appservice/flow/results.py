@@ -7,11 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The how many-eth attempt this is (from 1), and whether an earlier one may have reached the homeserver so long ago,
-    or before such an upset, that its memory of transaction ids cannot be trusted: then look before you send."""
+    """The how many-eth attempt this is (from 1, over restarts).
+
+    `look_first`: an earlier one may have reached the homeserver so long ago that its memory of transaction ids cannot be
+    trusted, so look before you send.
+    """
 
     number: int
     look_first: bool = False
+
+    @property
+    def perhaps_sent(self) -> bool:
+        """Whether an earlier attempt may have reached the homeserver."""
+        return self.number > 1
 
 
 @dataclass(frozen=True, slots=True)

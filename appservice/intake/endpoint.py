@@ -8,18 +8,15 @@ twice and the third time passed over in the same way. Either is counted in `stat
 from __future__ import annotations
 
 import hmac
-import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
 import structlog
 from aiohttp import web
 
 from appservice.flow import Clock, EventInput, Origin
 from appservice.intake.lanes import Lanes
-from appservice.matrix import parse_event
+from appservice.matrix import decode, parse_event
 from appservice.store import StoreRefused
 
 log = structlog.get_logger()
@@ -28,9 +25,6 @@ log = structlog.get_logger()
 MAX_TRANSACTION = 16 * 1024 * 1024
 #: How often an undecodable transaction is refused before it is passed over.
 REFUSALS = 2
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F].."
-)
 
 _NOT_OURS = {"errcode": "M_NOT_FOUND", "error": "Not found"}
 
@@ -158,15 +152,3 @@ def _refusal(request: web.Request) -> web.Response:
     if "Authorization" not in request.headers:
         return web.json_response({"errcode": "M_UNAUTHORIZED", "error": "Token needed"}, status=401)
     return web.json_response({"errcode": "M_FORBIDDEN", "error": "Wrong token"}, status=403)
-
-
-def decode(body: bytes) -> Any:
-    """Return the JSON in `body`; what only a strict parser minds (lone surrogates, bad UTF-8) is replaced.
-
-    Raises ValueError, or RecursionError for nesting that no honest event has.
-    """
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        text = _LONE_SURROGATE.sub(rb"\\ufffd", body).decode("utf-8", "replace")
-        return json.loads(text)

@@ -77,6 +77,7 @@ class GapCheck:
         self.checks = 0
         self.last_ok_ms: int | None = None
         self.incomplete = 0
+        self.failures = 0
 
     def soon(self) -> None:
         """Check at once instead of at the next turn."""
@@ -110,6 +111,10 @@ class GapCheck:
             except (HomeserverError, StoreRefused) as error:
                 self._doubt = True
                 log.warning("gap_check_failed", error=str(error))
+            except Exception as error:  # a check that ends for good would leave lost events lost, and nobody told
+                self._doubt = True
+                self.failures += 1
+                log.error("gap_check_failed", error=type(error).__name__)
             took = monotonic() - started
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), INTERVAL_BUSY_S if took > _SLOW_S else INTERVAL_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,15 +18,16 @@ import structlog
 from appservice.effects import Outbox
 from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin
 from appservice.intake.projection import Projection
-from appservice.matrix import HomeserverClient, Rejected, Unreachable, parse_event
+from appservice.matrix import HomeserverClient, Rejected, Unreachable, encode, parse_event
 from appservice.store import AuditLine, Commit, Database, Questions, StoreRefused
 
 log = structlog.get_logger()
 
 #: Failures of one handler on one input before it is set aside.
 TRIES = 3
-#: Rooms whose state is read at the same time.
+#: Rooms whose state is read at the same time, because an input waits for it, and in the background.
 _READS_AT_ONCE = 8
+_READS_BEHIND = 7
 #: Inputs of a lane that had to wait, handled per commit.
 _BATCH = 100
 
@@ -40,7 +41,11 @@ class _Handled:
 
 
 class Lanes:
-    """Takes inputs in, once each. `actor` (a user id of ours) reads rooms that are not known yet."""
+    """Takes inputs in, once each.
+
+    `recorders` maps types of effects that are true as soon as they are decided to what notes them: in memory at once,
+    and in the rows it returns, which share the commit. All other effects go to the outbox.
+    """
 
     def __init__(
         self,
@@ -53,7 +58,9 @@ class Lanes:
         client: HomeserverClient,
         ghosts: Ghosts,
         clock: Clock,
+        recorders: Mapping[str, Callable[[Effect], Commit]] | None = None,
     ) -> None:
+        self._recorders = recorders or {}
         self._homeserver = homeserver
         self._database = database
         self._questions = questions
@@ -64,9 +71,11 @@ class Lanes:
         self._ghosts = ghosts
         self._clock = clock
         self._door = asyncio.Lock()
+        self._unwritten: set[str] = set()
         self._queues: dict[Lane, deque[EventInput]] = {}
         self._workers: dict[Lane, asyncio.Task[None]] = {}
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._reads_behind = asyncio.Semaphore(_READS_BEHIND)
         self.handled = 0
         self.recovered = 0
         self.text_purged: Callable[[], None] = lambda: None
@@ -89,7 +98,8 @@ class Lanes:
                 else:
                     handled.commit.journal.append(self._row(item, "done", None))
                     self._handle(item, handled)
-            await self._database.commit(handled.commit)
+            touched = {item.event.room_id for item in fresh if item.event.is_state}
+            await self._commit(handled.commit, touched)
             self._start(handled)
             for item in waiting:
                 self._enqueue(item)
@@ -97,11 +107,25 @@ class Lanes:
             self.recovered += found
             return len(fresh)
 
+    async def _commit(self, commit: Commit, rooms: Collection[str]) -> None:
+        """Commit; where that is refused, what memory knows of `rooms` is written down with the next commit."""
+        rooms = set(rooms) | self._unwritten
+        for room_id in self._unwritten:
+            commit.add(self._projection.rows(room_id))
+        try:
+            await self._database.commit(commit)
+        except StoreRefused:
+            self._unwritten = rooms
+            raise
+        self._unwritten = set()
+
     async def resume(self) -> int:
         """Queue what an earlier life of ours journalled and did not handle; return how many."""
         rows = await self._questions.open_inputs()
         for row in rows:
             event = parse_event(orjson.loads(row.body), row.room_id)
+            if Origin(row.origin) is Origin.GAP and event.is_state:
+                self._projection.forget(row.room_id)
             self._enqueue(EventInput(self._homeserver, event, Origin(row.origin), row.received_ms))
         return len(rows)
 
@@ -122,11 +146,14 @@ class Lanes:
 
     def _handle(self, item: EventInput, into: _Handled) -> None:
         event = item.event
-        if event.is_state:
-            moved = self._projection.apply(event)
+        before = None
+        if event.state_key is not None:
+            before = self._projection.membership(event.room_id, event.state_key)
+            # What the gap check found may be older than what we saw since: its room was read instead.
+            moved = self._projection.apply(event) if item.origin is Origin.PUSH else None
             if moved is not None:
                 into.commit.add(moved)
-        facts = self._projection.facts(event.room_id, self._clock.now_ms())
+        facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
         if not facts.room.managed or event.sender in self._ghosts:
             return
@@ -136,11 +163,15 @@ class Lanes:
             effects.extend(decided)
         if not effects:
             return
+        at_once = [effect for effect in effects if effect.type in self._recorders]
+        for effect in at_once:
+            into.commit.add(self._recorders[effect.type](effect))
         since = item.received_ms
         if item.origin is Origin.GAP:
             since = min(since, event.origin_server_ts or since)
-        into.commit.outbox += self._outbox.rows(effects, since)
-        into.effects += [(effect, since) for effect in effects]
+        later = [effect for effect in effects if effect not in at_once]
+        into.commit.outbox += self._outbox.rows(later, since)
+        into.effects += [(effect, since) for effect in later]
         into.commit.audit += [
             AuditLine(
                 str(item.lane),
@@ -184,7 +215,7 @@ class Lanes:
         queue = self._queues[lane]
         try:
             while queue:
-                rows = await self._room_facts(lane.room_id)
+                rows = await self._room_facts(lane.room_id, self._reads)
                 batch = [queue[i] for i in range(min(len(queue), _BATCH))]
                 handled = _Handled(rows)
                 for item in batch:
@@ -208,12 +239,14 @@ class Lanes:
             else:
                 return
 
-    async def _room_facts(self, room_id: str) -> Commit:
+    async def _room_facts(self, room_id: str, slots: asyncio.Semaphore) -> Commit:
         """Make sure that the room is known; return the rows that say so."""
         pause = 0.5
         while not self._projection.knows(room_id):
             try:
-                async with self._reads:
+                async with slots:
+                    if self._projection.knows(room_id):
+                        break
                     return await self.read_room(room_id)
             except Unreachable:
                 await asyncio.sleep(pause)
@@ -236,7 +269,7 @@ class Lanes:
         unknown = [room_id for room_id in room_ids if not self._projection.knows(room_id)]
 
         async def learn(room_id: str) -> None:
-            commit = await self._room_facts(room_id)
+            commit = await self._room_facts(room_id, self._reads_behind)
             await self._insist(commit)
 
         await asyncio.gather(*(learn(room_id) for room_id in unknown))
@@ -271,7 +304,7 @@ class Lanes:
             raw["state_key"] = event.state_key
         if event.redacted:
             raw["unsigned"] = {"redacted_because": {}}
-        return orjson.dumps(raw)
+        return encode(raw)
 
     @property
     def waiting(self) -> int:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-import orjson
-
-from appservice.flow import Event, Facts, Ghosts, Place, RoomFacts
+from appservice.flow import Event, Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
 #: The state event by which a room of ours is recognised (never by its name or alias).
@@ -25,15 +24,18 @@ _SPECIAL = {
     "ops": Place.OPS,
     "direct": Place.DIRECT,
 }
-_STATE_READ = {"m.room.create", "m.room.power_levels", "m.room.tombstone", MARKER_TYPE}
-#: Memberships kept; who left or was never there is absent.
+#: Memberships kept as they are. Who went, declined or was taken out by a person is kept as `left`, and not asked again.
 _PRESENT = {"join", "invite", "knock", "ban"}
+LEFT = "left"
+#: State events of one room that are kept; our rooms hold some twenty, and members may not write more.
+_STATE_AT_MOST = 1000
 
 
 @dataclass(slots=True)
 class _Room:
     facts: RoomFacts
     members: dict[str, str] = field(default_factory=dict)
+    state: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Projection:
@@ -45,8 +47,10 @@ class Projection:
         self._rooms: dict[str, _Room] = {}
         self._places: dict[tuple[str, str], str] = {}
         self._direct: dict[str, str] = {}
+        self._knocks: set[tuple[str, str]] = set()
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
+        self.rules: Rules | None = None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -64,7 +68,11 @@ class Projection:
         """Return the room id of a community's group or system room, None while there is none."""
         return self._places.get((community, place))
 
-    def facts(self, room_id: str, now_ms: int) -> Facts:
+    def membership(self, room_id: str, user_id: str) -> str | None:
+        room = self._rooms.get(room_id)
+        return room.members.get(user_id) if room else None
+
+    def facts(self, room_id: str, now_ms: int, before: str | None = None) -> Facts:
         room = self._rooms.get(room_id)
         return Facts(
             now_ms=now_ms,
@@ -72,6 +80,9 @@ class Projection:
             ghosts=self._ghosts,
             server_name=self.server_name,
             direct_rooms=MappingProxyType(self._direct),
+            rules=self.rules,
+            before=before,
+            knocks=self._knocks,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------
@@ -79,23 +90,26 @@ class Projection:
     async def load(self, questions: Questions) -> int:
         """Rebuild from the store; return how many rooms are known."""
         for room_id, record in (await questions.rooms()).items():
-            self._put(room_id, _facts_from(room_id, record))
+            self._put(_room_from(room_id, record))
         for room_id, user_id, membership in await questions.members():
-            if room_id in self._rooms:
-                self._rooms[room_id].members[user_id] = membership
+            if room_id in self._rooms and membership != "leave":
+                self._note(room_id, self._rooms[room_id], user_id, membership)
         for user_id, (room_id, how) in (await questions.direct_rooms()).items():
             self.set_direct_room(user_id, room_id, how)
         return len(self._rooms)
 
-    def set_direct_room(self, user_id: str, room_id: str, reach: str) -> Commit:
-        """Note where a person is told things; return the rows to commit."""
+    def direct_row(self, user_id: str, room_id: str, reach: str) -> Commit:
+        """Return the rows that say where a person is told things; commit them before `set_direct_room`."""
+        row = {"homeserver": self._homeserver, "user_id": user_id, "room_id": room_id, "reach": reach}
+        return Commit(direct_rooms=[row])
+
+    def set_direct_room(self, user_id: str, room_id: str, reach: str) -> None:
+        """Note where a person is told things."""
         self.direct_reach[user_id] = (room_id, reach)
         if reach == "reached":
             self._direct[user_id] = room_id
         else:
             self._direct.pop(user_id, None)
-        row = {"homeserver": self._homeserver, "user_id": user_id, "room_id": room_id, "reach": reach}
-        return Commit(direct_rooms=[row])
 
     def forget_direct_room(self, user_id: str) -> None:
         """The direct room of a person is gone; the next one overwrites its row."""
@@ -115,23 +129,28 @@ class Projection:
 
     def unmanaged(self, room_id: str) -> None:
         """A room that is none of ours: its events are journalled and nothing else."""
-        self._put(room_id, RoomFacts(room_id))
+        self._put(_Room(RoomFacts(room_id)))
 
-    def replace(self, room_id: str, state: Iterable[Event]) -> Commit:
+    def replace(self, room_id: str, events: Iterable[Event]) -> Commit:
         """Take a room's whole state as read from the homeserver; return the rows to commit."""
-        facts = RoomFacts(room_id)
-        members: dict[str, str] = {}
-        for event in sorted(state, key=lambda one: one.type != "m.room.create"):
-            facts = _moved(facts, event, self._ghosts)
+        room = _Room(RoomFacts(room_id))
+        for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
-                membership = event.content.get("membership")
-                if membership in _PRESENT:
-                    members[event.state_key] = str(membership)
-        self._put(room_id, facts, members)
+                self._note(room_id, room, event.state_key, self._membership(event))
+            else:
+                self._move(room, event)
+        self._put(room)
+        return self.rows(room_id)
+
+    def rows(self, room_id: str) -> Commit:
+        """Return the rows that say all we know of a room."""
+        room = self._rooms.get(room_id)
+        if room is None or not room.facts.creator:
+            return Commit()
         return Commit(
             rooms=[self._room_row(room_id)],
             members_replaced=[(self._homeserver, room_id)],
-            members=[self._member_row(room_id, user, membership) for user, membership in members.items()],
+            members=[self._member_row(room_id, user, membership) for user, membership in room.members.items()],
         )
 
     def apply(self, event: Event) -> Commit | None:
@@ -140,32 +159,66 @@ class Projection:
         if room is None or event.state_key is None:
             return None
         if event.type == "m.room.member":
-            return self._apply_member(room, event.room_id, event.state_key, event.content)
-        if event.type not in _STATE_READ:
+            return self._apply_member(room, event)
+        if not room.facts.creator and event.type != "m.room.create":
+            return None  # a room that is none of ours: nothing of it is kept
+        before, known = room.facts, room.state.get((event.type, event.state_key))
+        self._move(room, event)
+        if room.facts == before and room.state.get((event.type, event.state_key)) == known:
             return None
-        self._put(event.room_id, _moved(room.facts, event, self._ghosts), room.members)
+        self._put(room)
         return Commit(rooms=[self._room_row(event.room_id)])
 
-    def _apply_member(self, room: _Room, room_id: str, user_id: str, content: Mapping[str, Any]) -> Commit | None:
-        membership = content.get("membership")
-        known = room.members.get(user_id)
-        if membership in _PRESENT:
-            if known == membership:
-                return None
-            room.members[user_id] = str(membership)
-        else:
-            if known is None:
-                return None
-            del room.members[user_id]
-            membership = "leave"
-        return Commit(members=[self._member_row(room_id, user_id, str(membership))])
+    def _apply_member(self, room: _Room, event: Event) -> Commit | None:
+        user_id = event.state_key or ""
+        known, membership = room.members.get(user_id), self._membership(event)
+        if membership == known:
+            return None
+        self._note(event.room_id, room, user_id, membership)
+        return Commit(members=[self._member_row(event.room_id, user_id, membership or "leave")])
 
-    def _put(self, room_id: str, facts: RoomFacts, members: dict[str, str] | None = None) -> None:
-        members = {} if members is None else members
-        facts = replace(facts, members=MappingProxyType(members))
-        self._rooms[room_id] = _Room(facts, members)
+    def _note(self, room_id: str, room: _Room, user_id: str, membership: str | None) -> None:
+        if membership is None:
+            room.members.pop(user_id, None)
+        else:
+            room.members[user_id] = membership
+        if membership == "knock":
+            self._knocks.add((room_id, user_id))
+        else:
+            self._knocks.discard((room_id, user_id))
+
+    def _move(self, room: _Room, event: Event) -> None:
+        """Move a room on by one state event. Only a marker set by us, in a room made by us, makes a room ours."""
+        if event.state_key is None or (len(room.state) >= _STATE_AT_MOST and event.type != MARKER_TYPE):
+            return
+        if event.type == "m.room.create":
+            room.facts = replace(room.facts, creator=event.sender)
+        if event.type == MARKER_TYPE and event.state_key == "":
+            if event.sender not in self._ghosts or room.facts.creator not in self._ghosts:
+                return
+            community, group = event.content.get("community"), event.content.get("group")
+            if isinstance(community, str) and isinstance(group, str):
+                place = _SPECIAL.get(group, Place.GROUP)
+                room.facts = replace(room.facts, place=place, community=community, group=group)
+            else:
+                room.facts = replace(room.facts, place=Place.UNMANAGED)
+        room.state[(event.type, event.state_key)] = event.content
+
+    def _membership(self, event: Event) -> str | None:
+        """What a member event makes of a person; None for who was taken out by us and may be asked again."""
+        membership = event.content.get("membership")
+        if isinstance(membership, str) and membership in _PRESENT:
+            return membership
+        return LEFT if membership == "leave" and event.sender not in self._ghosts else None
+
+    def _put(self, room: _Room) -> None:
+        facts = replace(room.facts, members=MappingProxyType(room.members), state=MappingProxyType(dict(room.state)))
+        room.facts = facts
+        self._rooms[facts.room_id] = room
+        for key in [key for key, room_id in self._places.items() if room_id == facts.room_id]:
+            del self._places[key]
         if facts.managed and facts.place is not Place.DIRECT and not facts.closed:
-            self._places[(facts.community, facts.group)] = room_id
+            self._places[(facts.community, facts.group)] = facts.room_id
 
     def _room_row(self, room_id: str) -> dict[str, Any]:
         facts = self._rooms[room_id].facts
@@ -173,38 +226,16 @@ class Projection:
             "place": facts.place,
             "community": facts.community,
             "group": facts.group,
-            "power_levels": dict(facts.power_levels),
-            "create": dict(facts.create),
             "creator": facts.creator,
-            "room_version": facts.room_version,
-            "closed": facts.closed,
+            "state": [[kind, key, content] for (kind, key), content in facts.state.items()],
         }
-        return {"homeserver": self._homeserver, "room_id": room_id, "record": orjson.dumps(record)}
+        return {"homeserver": self._homeserver, "room_id": room_id, "record": encode(record)}
 
     def _member_row(self, room_id: str, user_id: str, membership: str) -> dict[str, Any]:
         return {"homeserver": self._homeserver, "room_id": room_id, "user_id": user_id, "membership": membership}
 
 
-def _facts_from(room_id: str, record: Mapping[str, Any]) -> RoomFacts:
-    return RoomFacts(room_id, **(dict(record) | {"place": Place(record["place"])}))
-
-
-def _moved(facts: RoomFacts, event: Event, ghosts: Ghosts) -> RoomFacts:
-    """Return `facts` after one state event. Only a marker set by us, in a room made by us, makes a room ours."""
-    content = event.content
-    if event.type == "m.room.create":
-        version = content.get("room_version")
-        return replace(
-            facts, create=content, creator=event.sender, room_version=version if isinstance(version, str) else "1"
-        )
-    if event.type == "m.room.power_levels" and event.state_key == "":
-        return replace(facts, power_levels=content)
-    if event.type == "m.room.tombstone" and event.state_key == "":
-        return replace(facts, closed=bool(content))
-    if event.type == MARKER_TYPE and event.state_key == "":
-        community, group = content.get("community"), content.get("group")
-        ours = event.sender in ghosts and facts.creator in ghosts
-        if ours and isinstance(community, str) and isinstance(group, str):
-            return replace(facts, place=_SPECIAL.get(group, Place.GROUP), community=community, group=group)
-        return facts if not ours else replace(facts, place=Place.UNMANAGED)
-    return facts
+def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:
+    state = {(kind, key): content for kind, key, content in record["state"]}
+    facts = RoomFacts(room_id, Place(record["place"]), record["community"], record["group"], creator=record["creator"])
+    return _Room(facts, state=state)

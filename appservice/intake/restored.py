@@ -6,16 +6,16 @@ handled, and effects that became events, may be gone. Noticed by asking for the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from appservice.effects import Audit, Outbox
-from appservice.flow import Clock
+from appservice.flow import Clock, Effect, effect_from_record
 from appservice.intake.projection import Projection
 from appservice.matrix import Actor, HomeserverClient, Rejected
-from appservice.store import Questions
+from appservice.store import Commit, Database, Questions
 
 log = structlog.get_logger()
 
@@ -37,12 +37,14 @@ class Restored:
 
 
 class RestoreCheck:
-    """`look()` once per start and reconnection: one read, when nothing happened."""
+    """`look()` once per start and reconnection: one read, when nothing happened. `viewers` are those of our identities
+    that may see an event: the guardian, and the steward, who made the rooms before the guardian came."""
 
     def __init__(
         self,
         client: HomeserverClient,
-        guardian: Actor,
+        viewers: Sequence[Actor],
+        database: Database,
         questions: Questions,
         projection: Projection,
         outbox: Outbox,
@@ -50,7 +52,8 @@ class RestoreCheck:
         clock: Clock,
     ) -> None:
         self._client = client
-        self._guardian = guardian
+        self._viewers = tuple(viewers)
+        self._database = database
         self._questions = questions
         self._projection = projection
         self._outbox = outbox
@@ -68,7 +71,7 @@ class RestoreCheck:
         newest = [(room, event) for room, event, _ in await self._known(5)]
         if not newest or await self._has(*newest[0]):
             return None
-        joined = set(await self._client.joined_rooms(self._guardian))
+        joined = set(await self._client.joined_rooms(self._viewers[0]))
         if newest[0][0] in joined or not joined:
             return await self._deal()
         # Its room is gone; that happens without a restore. Ask for one in a room that still stands.
@@ -85,14 +88,17 @@ class RestoreCheck:
         for settled in await self._questions.settled_since(since):
             if await self._has(settled.event_room, settled.event_id):
                 continue
-            lane = settled.record.get("lane")
-            room = lane.get("room_id", "") if isinstance(lane, dict) else ""
-            reason_stands = not settled.source.startswith("$") or await self._has(room, settled.source)
-            if reason_stands and await self._outbox.again(settled.key, settled.record):
+            try:
+                effect = effect_from_record(settled.record)
+            except (KeyError, TypeError, ValueError):  # of a version that this one does not know
+                continue
+            if await self._stands(effect) and await self._outbox.again(settled.key, settled.record, self._stands):
                 repeated += 1
             else:
                 await self._outbox.void(settled.key)
                 void += 1
+        vanished = [{"homeserver": self._questions.homeserver, "input_id": event} for _, event, _ in known[:lost]]
+        await self._database.commit(Commit(vanished=vanished))
         found = Restored(lost, repeated, void)
         self.times += 1
         self.lost += lost
@@ -118,13 +124,19 @@ class RestoreCheck:
                 low = middle + 1
         return low
 
+    async def _stands(self, effect: Effect) -> bool:
+        """Whether the event for which an effect was decided is still there."""
+        return not effect.source.startswith("$") or await self._has(effect.lane.room_id, effect.source)
+
     async def _has(self, room_id: str, event_id: str) -> bool:
         if not room_id:
             return False
-        try:
-            await self._client.event(room_id, event_id, self._guardian)
-        except Rejected as error:
-            if error.temporary:
-                raise
-            return False
-        return True
+        for viewer in self._viewers:
+            try:
+                await self._client.event(room_id, event_id, viewer)
+            except Rejected as error:
+                if error.temporary:
+                    raise
+            else:
+                return True
+        return False

@@ -6,6 +6,7 @@ from appservice.matrix.admin import AdminCapability
 from appservice.matrix.client import Actor, HomeserverClient, wait_until_up
 from appservice.matrix.errors import HomeserverError, Rejected, Unreachable
 from appservice.matrix.events import parse_event
+from appservice.matrix.json import decode, encode
 from appservice.matrix.watch import Watch
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Rejected",
     "Unreachable",
     "Watch",
+    "decode",
+    "encode",
     "parse_event",
     "wait_until_up",
 ]

@@ -14,8 +14,10 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 import structlog
+from yarl import URL
 
 from appservice.matrix.errors import Rejected, Unreachable
+from appservice.matrix.json import encode
 
 log = structlog.get_logger()
 
@@ -88,9 +90,9 @@ class HomeserverClient:
         try:
             async with self._session.request(
                 method,
-                self._base + path,
+                URL(self._base + path, encoded=True),
                 params=params,
-                data=None if body is None else orjson.dumps(body),
+                data=None if body is None else encode(body),
                 timeout=self._timeout if deadline_s is None else aiohttp.ClientTimeout(total=deadline_s),
             ) as answer:
                 data = await _read_limited(answer)
@@ -265,7 +267,8 @@ def _string(answer: Any, field: str) -> str:
 
 
 def _q(part: str) -> str:
-    return quote(part, safe="")
+    """One segment of a path, also when it is `.` or `..`."""
+    return quote(part, safe="") if part.strip(".") else part.replace(".", "%2E")
 
 
 async def wait_until_up(client: HomeserverClient, *, pause_s: float = 0.5) -> None:

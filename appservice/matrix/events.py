@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from appservice.flow import Event
+from appservice.matrix.json import readable
 
 #: Matrix identifiers are at most 255 bytes (specification, appendices); longer ones are nobody's.
 _MAX_IDENTIFIER = 255
@@ -28,7 +29,7 @@ def _optional_identifier(value: object) -> str | None:
 
 
 def _state_key(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= _MAX_IDENTIFIER else None
+    return readable(value) if isinstance(value, str) and len(value) <= _MAX_IDENTIFIER else None
 
 
 def _timestamp(value: object) -> int:

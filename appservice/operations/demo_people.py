@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-import nio
+import nio  # type: ignore[import-untyped]  # it has hints, but no py.typed
 
 from appservice.operations.errors import OperationFailed
 
@@ -71,6 +71,12 @@ class Glimpse:
         content = self.event.get("content")
         return content if isinstance(content, Mapping) else {}
 
+    @property
+    def body(self) -> str:
+        """The words of a message; of an edit, those that now stand."""
+        edited = self.content.get("m.new_content")
+        return str((edited if isinstance(edited, Mapping) else self.content).get("body", ""))
+
 
 class Person:
     """One signed-in person, whose client follows along until `leave`."""
@@ -121,7 +127,7 @@ class Person:
             answer = await self._client.join(room)
         if isinstance(answer, nio.JoinError):
             raise self._refused(f"join {room}", answer)
-        return answer.room_id
+        return str(answer.room_id)
 
     async def refused_at(self, room: str) -> str | None:
         """Try to join; return the homeserver's words if it refuses, None if the door was open."""
@@ -137,7 +143,7 @@ class Person:
         at = time.monotonic()
         if isinstance(answer, nio.RoomSendError):
             raise self._refused("write", answer)
-        return answer.event_id, at
+        return str(answer.event_id), at
 
     # -- what they see ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -39,6 +40,10 @@ class Show:
         """A step that was seen, and how long it took."""
         self.out.print(f"  [green]✓[/green] {text}" + (f"  [cyan]({took})[/cyan]" if took else ""), highlight=False)
 
+    def plain(self, text: str) -> None:
+        """A line as it is."""
+        self.out.print(text, markup=False, highlight=False)
+
     def words(self, text: str) -> None:
         """Somebody's message, as it was read."""
         for line in text.splitlines():
@@ -67,11 +72,14 @@ class Stage:
         """A room's name in quotation marks."""
         return f"“{self.wanted.room(key).name}”"
 
-    async def come_in(self, person: Person) -> None:
-        """Join every room that this person may be in."""
+    async def come_in(self, person: Person) -> dict[str, float]:
+        """Join every room that this person may be in; return when each let them in (`time.monotonic`), by key."""
+        joined: dict[str, float] = {}
         for room in self.wanted.rooms:
             if self._may_enter(person, room):
                 self.room_ids[room.key] = await person.join(self.address(room.key))
+                joined[room.key] = time.monotonic()
+        return joined
 
     def _may_enter(self, person: Person, room: DesiredRoom) -> bool:
         known = self.people.by_id.get(person.user_id)
@@ -84,7 +92,7 @@ async def tell(stage: Stage, show: Show) -> None:
     await _members_come_in(stage, show)
     await _stranger_comes_in(stage, show)
     await _stranger_meets_closed_door(stage, show)
-    hello, _ = await _harmless_message(stage, show)
+    hello = await _harmless_message(stage, show)
     await _harmful_message(stage, show)
     if (await stage.person("rosa").reads(stage.room_ids["welcome"], hello)).get("body") != HELLO:
         raise OperationFailed("Sam's first message should have stayed, and did not.")
@@ -111,8 +119,7 @@ async def _team_comes_in(stage: Stage, show: Show) -> None:
 async def _members_come_in(stage: Stage, show: Show) -> None:
     rosa, morgan = stage.person("rosa"), stage.person("morgan")
     await stage.come_in(rosa)
-    await stage.come_in(morgan)
-    at = time.monotonic()
+    at = (await stage.come_in(morgan))["welcome"]
     seen = await rosa.sees("Morgan come in", lambda glimpse: _joined(glimpse, morgan, stage.room_ids["welcome"]))
     inside = await stage.person("amina").members(stage.room_ids["bereaved"])
     _expect(rosa.user_id in inside, f"Amina does not see Rosa in {stage.title('bereaved')}.")
@@ -122,32 +129,33 @@ async def _members_come_in(stage: Stage, show: Show) -> None:
 
 async def _stranger_comes_in(stage: Stage, show: Show) -> None:
     rosa, sam = stage.person("rosa"), stage.person("sam")
-    await stage.come_in(sam)
-    at = time.monotonic()
+    at = (await stage.come_in(sam))["welcome"]
     seen = await rosa.sees("Sam come in", lambda glimpse: _joined(glimpse, sam, stage.room_ids["welcome"]))
     show.done(f"Sam, a stranger, came into the open room {stage.title('welcome')}. Rosa sees Sam.", _ms(seen.at - at))
     # Everybody's, not only Sam's: the story then goes on while nothing else is under way.
     for person in stage.persons.values():
-        await person.finds("a private room with the helper", lambda p=person: _private_room(p, stage.helper))
+        await person.finds("a private room with the helper", partial(_private_room, person, stage.helper))
     show.done("Each person has a private room with the helper, and nothing to click for it.")
 
 
 async def _stranger_meets_closed_door(stage: Stage, show: Show) -> None:
     sam, rosa = stage.person("sam"), stage.person("rosa")
+    at = time.monotonic()
     refusal = await sam.refused_at(stage.address("bereaved"))
+    took = time.monotonic() - at
     inside = await rosa.members(stage.room_ids["bereaved"])
     _expect(refusal is not None and sam.user_id not in inside, f"Sam got into {stage.title('bereaved')}.")
-    show.done(f"Sam tried to enter {stage.title('bereaved')} and was kept out. Sam was told:")
+    show.done(f"Sam tried to enter {stage.title('bereaved')} and was kept out. Sam was told:", _ms(took))
     show.words(refusal or "")
 
 
-async def _harmless_message(stage: Stage, show: Show) -> tuple[str, float]:
+async def _harmless_message(stage: Stage, show: Show) -> str:
     event_id, at = await stage.person("sam").write(stage.room_ids["welcome"], HELLO)
     seen = await stage.person("rosa").sees("Sam's first message", lambda glimpse: _is(glimpse, event_id))
     _expect(seen.content.get("body") == HELLO, "Rosa does not see what Sam wrote.")
     show.done("Sam wrote a first message, and Rosa can read it:", _ms(seen.at - at))
     show.words(HELLO)
-    return event_id, at
+    return event_id
 
 
 async def _harmful_message(stage: Stage, show: Show) -> None:
@@ -156,7 +164,7 @@ async def _harmful_message(stage: Stage, show: Show) -> None:
     show.words(HARMFUL)
     before = {id(glimpse.event) for person in (rosa, sam, morgan) for glimpse in person.seen}
 
-    def is_new(glimpse: Glimpse, room_id: str) -> bool:
+    def is_new(room_id: str, glimpse: Glimpse) -> bool:
         return id(glimpse.event) not in before and _from_helper(glimpse, room_id, stage.helper)
 
     at = await _is_removed(stage, show, HARMFUL)
@@ -166,8 +174,8 @@ async def _harmful_message(stage: Stage, show: Show) -> None:
         ("the private message", sam, private, "Only Sam got a private message. Sam sees it:"),
         ("the card", morgan, stage.room_ids["moderators"], "The moderators got a card. Morgan sees it:"),
     ):
-        seen = await person.sees(what, lambda glimpse, room=room_id: is_new(glimpse, room))
-        body = str(seen.content.get("body", ""))
+        seen = await person.sees(what, partial(is_new, room_id))
+        body = seen.body
         _expect(NUMBER not in body, f"{what.capitalize()} repeats the phone number.")
         show.done(text, _ms(seen.at - at))
         show.words(body)
@@ -180,7 +188,7 @@ async def _is_removed(stage: Stage, show: Show, text: str) -> float:
     event_id, at = await stage.person("sam").write(room_id, text)
     gone = await rosa.sees("Sam's message go away", lambda glimpse: _takes_away(glimpse, event_id))
     _expect(not await rosa.reads(room_id, event_id), "The text can still be fetched by Rosa.")
-    show.done("It is gone. Rosa's program cannot fetch it any more.", f"{_ms(gone.at - at)} after it was sent")
+    show.done("It is gone for Rosa. Her program cannot get it back.", _ms(gone.at - at))
     return at
 
 
@@ -218,4 +226,5 @@ def _private_room(person: Person, helper: str) -> str | None:
 
 
 def _ms(seconds: float) -> str:
-    return f"{max(seconds, 0) * 1000:.0f} ms"
+    # Nothing to tell of what had been there before this start.
+    return f"{seconds * 1000:.0f} ms" if seconds > 0 else ""

@@ -21,7 +21,7 @@ import aiohttp
 
 from appservice.operations import accounts, processes
 from appservice.operations.errors import OperationFailed
-from appservice.operations.files import data_path, last_lines, write_private
+from appservice.operations.files import last_lines, write_private
 from appservice.operations.homeserver_config import (
     HomeserverConfig,
     Registration,
@@ -230,8 +230,8 @@ class EmbeddedHomeserver:
             for name, value in os.environ.items()
             if not name.startswith(("PYTHON", "SYNAPSE_", "VIRTUAL_ENV")) and not name.lower().endswith("_proxy")
         }
-        if not self.config.durable:
-            kept["PYTHONPATH"] = str(data_path("synapse_config") / "relaxed-durability")
+        if self.config.python_path:
+            kept["PYTHONPATH"] = str(self.config.python_path.absolute())
         return kept
 
     async def _answers(self, process: subprocess.Popen[bytes], deadline: float) -> None:

@@ -79,6 +79,11 @@ class HomeserverConfig:
         return self.directory / "secrets" / "registration"
 
     @property
+    def python_path(self) -> Path | None:
+        """A folder that goes before Synapse's own modules: what makes SQLite less durable, if that was asked for."""
+        return None if self.durable else self.directory / "relaxed-durability"
+
+    @property
     def log_file(self) -> Path:
         """Synapse's log; older ones end in `.1`, `.2`, `.3`."""
         return self.directory / "logs" / "homeserver.log"
@@ -117,6 +122,11 @@ def write_configuration(config: HomeserverConfig) -> Registration:
     write_private(config.registration_file, render_registration(config, as_token=as_token, hs_token=hs_token))
     write_private(config.directory / "log.yaml", render_log(config))
     write_private(config.homeserver_file, render_homeserver(config))
+    if config.python_path:
+        # A copy: Python leaves byte code beside it, which does not belong into the installed program.
+        private_folder(config.python_path)
+        template = data_path("synapse_config") / "relaxed-durability" / "sitecustomize.py"
+        write_private(config.python_path / template.name, template.read_text(encoding="utf-8"))
     return read_registration(config)
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from appservice.operations import processes
 from appservice.operations.errors import OperationFailed
-from appservice.operations.files import last_lines, private_folder, write_private
+from appservice.operations.files import PRIVATE_FILE, last_lines, private_folder, write_private
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.status import live_status
 from appservice.service.config import load_config
@@ -54,6 +54,10 @@ def write_service_config(
     return path
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, PRIVATE_FILE)
+
+
 class ServiceProcess:
     """`inglenook serve` with the configuration at `config`. Its log goes to `service.log` beside it."""
 
@@ -73,7 +77,7 @@ class ServiceProcess:
         if self.pid is not None:
             return
         private_folder(self.config.data)
-        with self.log_file.open("ab") as log:
+        with open(self.log_file, "ab", opener=_private) as log:
             self._process = processes.spawn(
                 Path(sys.executable),
                 ["-m", "appservice", "serve", "--config", str(self.path.absolute())],

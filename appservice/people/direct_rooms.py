@@ -7,7 +7,7 @@ that), with the guardian as co-creator; then the steward leaves, and two remain.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from appservice.effects import KEY_FIELD, Speaker
@@ -66,7 +66,8 @@ class DirectRooms:
                     return known
                 room_id = await self._find(user_id) or await self._make(user_id, key)
                 how = await self._admit(room_id, user_id)
-                await self._database.commit(self._projection.set_direct_room(user_id, room_id, how))
+                await self._database.commit(self._projection.direct_row(user_id, room_id, how))
+                self._projection.set_direct_room(user_id, room_id, how)
                 return room_id, how
         finally:
             if not lock.locked():
@@ -77,14 +78,15 @@ class DirectRooms:
         for facts in self._projection.rooms():
             if facts.community == self._community and facts.create.get("org.inglenook.for") == user_id:
                 return facts.room_id
-        for room_id in await self._client.joined_rooms(self._ghosts.steward):
-            if self._projection.knows(room_id) and self._projection.room(room_id) is not None:
-                continue
-            for raw in await self._client.state(room_id, self._ghosts.steward):
-                event = parse_event(raw, room_id)
-                ours = event.type == "m.room.create" and event.sender in self._ghosts
-                if ours and event.content.get("org.inglenook.for") == user_id:
-                    return room_id
+        for ghost in (self._ghosts.guardian, self._ghosts.steward):
+            for room_id in await self._client.joined_rooms(ghost):
+                if self._projection.knows(room_id):
+                    continue
+                for raw in await self._client.state(room_id, ghost):
+                    event = parse_event(raw, room_id)
+                    ours = event.type == "m.room.create" and event.sender in self._ghosts
+                    if ours and event.content.get("org.inglenook.for") == user_id:
+                        return room_id
         return None
 
     async def _make(self, user_id: str, key: str) -> str:
@@ -95,25 +97,46 @@ class DirectRooms:
     async def _admit(self, room_id: str, user_id: str) -> str:
         """Bring guardian and person in; return the person's reach. Every step may have been done before."""
         await self._client.join(room_id, self._guardian)
-        local = user_id.partition(":")[2] == self._projection.server_name
-        how = INVITED
-        if local and not await self._admin.blocks_invites(user_id):
-            try:
-                await self._admin.join(room_id, user_id)
-                how = REACHED
-            except Rejected as error:
-                if error.temporary:
-                    raise
-                how = BLOCKED
+        if await self._membership(room_id, user_id) == "join" or (
+            await self._may_join(user_id) and await self._done(self._admin.join(room_id, user_id))
+        ):
+            how = REACHED
+        elif await self._done(self._client.invite(room_id, user_id, self._guardian)):
+            how = INVITED
         else:
-            try:
-                await self._client.invite(room_id, user_id, self._guardian)
-            except Rejected as error:
-                if error.temporary:
-                    raise
-                how = BLOCKED
-        await self._client.leave(room_id, self._ghosts.steward)
+            how = BLOCKED
+        await self._done(self._client.leave(room_id, self._ghosts.steward))
         return how
+
+    async def _membership(self, room_id: str, user_id: str) -> str:
+        try:
+            content = await self._client.state_event(room_id, "m.room.member", user_id, self._guardian)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return ""
+        return str(content.get("membership", ""))
+
+    async def _may_join(self, user_id: str) -> bool:
+        """Whether we can and may bring this person in: local, and not somebody who blocks invites."""
+        if user_id.partition(":")[2] != self._projection.server_name:
+            return False
+        try:
+            return not await self._admin.blocks_invites(user_id)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False
+
+    async def _done(self, call: Coroutine[Any, Any, None]) -> bool:
+        """Return whether a call succeeded, False where the homeserver said no for good."""
+        try:
+            await call
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False
+        return True
 
 
 def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> Mapping[str, Any]:

@@ -115,7 +115,10 @@ def _read_yaml(path: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadConfiguration(f"{path}, line {line}: not YAML ({error.problem})") from None
+        # The parser's own words may quote the line, and with it a token.
+        raise BadConfiguration(
+            f"{path}, line {line}: not YAML (look at the signs in it, and put texts into quotes)"
+        ) from None
     except (yaml.YAMLError, RecursionError):
         raise BadConfiguration(f"{path}: not YAML") from None
 

@@ -73,6 +73,7 @@ class Core:
         self._tasks: list[asyncio.Task[None]] = []
         self._started = time.time()
         self._ready = False
+        self._opened = False
         self._waiting_for: str | None = "start"
         self._applied: str | None = None
         clock = clock or SystemClock()
@@ -98,9 +99,10 @@ class Core:
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, community
         )
+        self.notices = NoticeExecutor(speaker)
         executors: Mapping[str, Executor] = {
             "redact": RedactExecutor(self.client, speaker),
-            "notice": NoticeExecutor(speaker),
+            "notice": self.notices,
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
             "card": CardExecutor(speaker, self.projection.place),
@@ -119,7 +121,14 @@ class Core:
             clock,
         )
         self.restore_check = RestoreCheck(
-            self.client, guardian, self.questions, self.projection, self.outbox, self.audit, clock
+            self.client,
+            (guardian, steward),
+            self.database,
+            self.questions,
+            self.projection,
+            self.outbox,
+            self.audit,
+            clock,
         )
         self.restore_check.begin_anew = self._begin_anew
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
@@ -141,6 +150,7 @@ class Core:
     async def _begin_anew(self) -> None:
         """The homeserver is an older copy of itself: identities, rooms, state and token are made true again."""
         self.gap.forget_token()
+        self.notices.forget()
         self.projection.forget_all()
         await self._exist(again=True)
         await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
@@ -152,6 +162,7 @@ class Core:
     async def start(self) -> None:
         """Open the store, rebuild what we know, listen, and go on with what an earlier life left open."""
         await asyncio.to_thread(ensure_current, self.config.store)
+        self._opened = True
         await self.database.open()
         self._stack.push_async_callback(self.database.close)
         await self._stack.enter_async_context(self.client)
@@ -235,7 +246,8 @@ class Core:
         await self.lanes.close()
         await self.outbox.close()
         await self.audit.flush()
-        await self.database.truncate_log()
+        if self._opened:
+            await self.database.truncate_log()
         await self._stack.aclose()
 
     # -- what others may ask ---------------------------------------------------------------------------------------
@@ -277,6 +289,7 @@ class Core:
                 "last_ms_ago": None if self.gap.last_ok_ms is None else now - self.gap.last_ok_ms,
                 "recovered": self.lanes.recovered,
                 "incomplete": self.gap.incomplete,
+                "failures": self.gap.failures,
             },
             "store": {"commits": self.database.commits, "refusing": self.database.refusing},
         }

@@ -56,12 +56,16 @@ def serve(config: Config) -> int:
             loop.add_signal_handler(name, stop.set)
         try:
             await core.start()
+            await stop.wait()
+            log.info("stopping")
         except (OSError, RuntimeError, StoreTooNew) as error:
             log.error("cannot_start", error=str(error))
             return FAILED
-        await stop.wait()
-        log.info("stopping")
-        await core.stop()
+        except Exception as error:  # a process that neither runs nor ends would never be started again
+            log.error("cannot_start", error=type(error).__name__)
+            return FAILED
+        finally:
+            await core.stop()
         return OK
 
     return asyncio.run(run(loaded.people))

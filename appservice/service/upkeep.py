@@ -39,7 +39,8 @@ class Upkeep:
     async def turn(self) -> None:
         if self._purged:
             self._purged = False
-            await self._database.truncate_log()
+            if not await self._database.truncate_log():
+                self._purged = True
         now = self._clock.now_ms()
         if now / 1000 - self._anchored_at >= _ANCHOR_S:
             try:

@@ -18,8 +18,9 @@ _GENESIS = b"\x00" * 32
 _NAMES_KEPT = 10_000
 
 
-def line_hash(previous: bytes, line: bytes) -> bytes:
-    return sha256(previous + line).digest()
+def line_hash(previous: bytes, at_ms: int, line: bytes) -> bytes:
+    """The hash of a line (or of an anchor's heads) written at `at_ms` after the one whose hash is `previous`."""
+    return sha256(previous + at_ms.to_bytes(8, "big", signed=True) + line).digest()
 
 
 def commitment(salt: bytes, name: str) -> str:
@@ -46,7 +47,7 @@ class Chains:
                 line["person"] = self._commit_to(connection, entry.person)
             encoded = orjson.dumps(line, option=orjson.OPT_SORT_KEYS)
             n, previous = self._head(connection, entry.lane)
-            head = (n + 1, line_hash(previous, encoded))
+            head = (n + 1, line_hash(previous, now_ms, encoded))
             self._heads[entry.lane] = head
             rows.append({"lane": entry.lane, "n": head[0], "at_ms": now_ms, "line": encoded, "hash": head[1]})
         if rows:
@@ -86,7 +87,7 @@ def anchor(connection: Connection, now_ms: int) -> str | None:
     if not heads:
         return None
     encoded = orjson.dumps(heads, option=orjson.OPT_SORT_KEYS)
-    root = line_hash(last.root if last else _GENESIS, encoded)
+    root = line_hash(last.root if last else _GENESIS, now_ms, encoded)
     connection.execute(
         insert(audit_anchors), {"n": (last.n if last else 0) + 1, "at_ms": now_ms, "heads": encoded, "root": root}
     )
@@ -106,33 +107,38 @@ class Verification:
 def verify(connection: Connection) -> Verification:
     """Recompute every chain and anchor. Reads only."""
     problems: list[str] = []
+    wanted: dict[tuple[str, int], str] = {}
+    root, anchors = _GENESIS, 0
+    for row in connection.execute(select(audit_anchors).order_by(audit_anchors.c.n)):
+        anchors += 1
+        expected = _hash_of(root, row.at_ms, row.heads)
+        if row.n != anchors or expected is None or expected != row.root:
+            problems.append(f"anchor {row.n} was changed, or one before it is missing")
+        else:
+            wanted |= {(lane, n): value for lane, (n, value) in orjson.loads(row.heads).items()}
+        root = row.root if isinstance(row.root, bytes) else _GENESIS
     at: dict[str, tuple[int, bytes]] = {}
     hashes: dict[tuple[str, int], str] = {}
-    wanted = {
-        (lane, n): value
-        for row in connection.execute(select(audit_anchors.c.heads))
-        for lane, (n, value) in orjson.loads(row.heads).items()
-    }
     lines = 0
     for row in connection.execute(select(audit).order_by(audit.c.lane, audit.c.n)):
         n, previous = at.get(row.lane, (0, _GENESIS))
         lines += 1
+        expected = _hash_of(previous, row.at_ms, row.line)
         if row.n != n + 1:
             problems.append(f"lane {row.lane}: line {n + 1} is missing")
-        if line_hash(previous, row.line) != row.hash and row.n == n + 1:
+        elif expected is None or expected != row.hash:
             problems.append(f"lane {row.lane}: line {row.n} was changed")
-        at[row.lane] = (row.n, row.hash)
-        if (row.lane, row.n) in wanted:
+        at[row.lane] = (row.n, row.hash if isinstance(row.hash, bytes) else _GENESIS)
+        if (row.lane, row.n) in wanted and isinstance(row.hash, bytes):
             hashes[(row.lane, row.n)] = row.hash.hex()
     for (lane, n), value in sorted(wanted.items()):
         if hashes.get((lane, n)) != value:
             problems.append(f"lane {lane}: line {n} does not match its anchor")
-    root = _GENESIS
-    anchors = 0
-    for row in connection.execute(select(audit_anchors).order_by(audit_anchors.c.n)):
-        anchors += 1
-        root = line_hash(root, row.heads)
-        if root != row.root:
-            problems.append(f"anchor {row.n} was changed")
-            root = row.root
     return Verification(len(at), lines, anchors, tuple(problems))
+
+
+def _hash_of(previous: bytes, at_ms: object, line: object) -> bytes | None:
+    """The hash that these values have, None if one of them is not even of its type."""
+    if isinstance(at_ms, int) and isinstance(line, bytes) and -(2**63) <= at_ms < 2**63:
+        return line_hash(previous, at_ms, line)
+    return None

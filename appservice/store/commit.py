@@ -25,6 +25,8 @@ class Commit:
     #: (homeserver, input id) of journal rows now handled: their text goes
     handled: list[tuple[str, str]] = field(default_factory=list)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
+    #: homeserver and input id of events that the homeserver lost when it was put back
+    vanished: list[dict[str, Any]] = field(default_factory=list)
     #: outbox rows; one whose key exists is ignored
     outbox: list[dict[str, Any]] = field(default_factory=list)
     #: columns by key: what became of effects
@@ -44,6 +46,7 @@ class Commit:
         self.journal += other.journal
         self.handled += other.handled
         self.set_aside += other.set_aside
+        self.vanished += other.vanished
         self.outbox += other.outbox
         self.settled += other.settled
         self.audit += other.audit
@@ -60,6 +63,7 @@ class Commit:
             self.journal
             or self.handled
             or self.set_aside
+            or self.vanished
             or self.outbox
             or self.settled
             or self.audit

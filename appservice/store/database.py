@@ -133,14 +133,10 @@ class Database:
 
     def _write(self, commits: Sequence[Commit]) -> None:
         connection = self._writer()
-        whole = commits[0]
-        if len(commits) > 1:
-            whole = Commit()
-            for commit in commits:
-                whole.add(commit)
         try:
             with connection.begin():
-                write(connection, whole, self._chains, time.time_ns() // 1_000_000)
+                for commit in commits:
+                    write(connection, commit, self._chains, time.time_ns() // 1_000_000)
                 reach("journal-before-commit")
         except DBAPIError as error:
             self._chains.forget_cached()
@@ -185,18 +181,21 @@ class Database:
         except SQLAlchemyError as error:
             raise StoreRefused(type(error).__name__) from None
 
-    async def truncate_log(self) -> None:
-        """Bring the WAL into the file and cut it, so that purged text is on no disk block of ours."""
+    async def truncate_log(self) -> bool:
+        """Bring the WAL into the file and cut it, so that purged text is on no disk block of ours; say if it worked."""
 
-        def checkpoint() -> None:
+        def checkpoint() -> bool:
             raw = self._writer().connection.dbapi_connection
-            if raw is not None:
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if raw is None:
+                return False
+            busy = raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return bool(busy and busy[0] == 0)
 
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, checkpoint)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, checkpoint)
         except Exception as error:  # a reader in the way, a full disk: the next turn does it
             log.warning("log_not_truncated", error=type(error).__name__)
+            return False
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ def revision(path: Path) -> str | None:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         except sqlite3.OperationalError:
             return None
+        except sqlite3.DatabaseError:
+            raise RuntimeError(f"{path.name} is not a store of Inglenook: put a copy of the store back") from None
     return str(row[0]) if row else None
 
 

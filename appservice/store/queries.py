@@ -66,7 +66,7 @@ class Questions:
 
     def __init__(self, database: Database, homeserver: str) -> None:
         self._database = database
-        self._homeserver = homeserver
+        self._homeserver = self.homeserver = homeserver
 
     async def known(self, ids: Sequence[str]) -> set[str]:
         """Return those of `ids` that are in the journal already."""
@@ -130,13 +130,14 @@ class Questions:
         return found
 
     async def newest_events(self, limit: int) -> list[tuple[str, str, int]]:
-        """Return (room id, event id, received ms) of the newest events, newest first."""
+        """Return (room id, event id, received ms) of the newest events not known to be lost, newest first."""
         statement = (
             select(journal.c.room_id, journal.c.input_id, journal.c.received_ms)
             .where(
                 journal.c.homeserver == self._homeserver,
                 journal.c.input_id.like("$%"),
                 journal.c.room_id != "",
+                journal.c.origin != "vanished",
             )
             .order_by(journal.c.seq.desc())
             .limit(limit)

@@ -24,6 +24,11 @@ _journal_set_aside = (
     .where(journal.c.homeserver == bindparam("h"), journal.c.input_id == bindparam("i"))
     .values(state="set_aside")
 )
+_journal_vanished = (
+    update(journal)
+    .where(journal.c.homeserver == bindparam("h"), journal.c.input_id == bindparam("i"))
+    .values(origin="vanished")
+)
 _outbox_new = insert(outbox).on_conflict_do_nothing()
 _outbox_forget = delete(outbox).where(outbox.c.settled_ms < bindparam("before"))
 
@@ -64,6 +69,10 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         connection.execute(_set_aside, commit.set_aside)
         connection.execute(
             _journal_set_aside, [{"h": row["homeserver"], "i": row["input_id"]} for row in commit.set_aside]
+        )
+    if commit.vanished:
+        connection.execute(
+            _journal_vanished, [{"h": row["homeserver"], "i": row["input_id"]} for row in commit.vanished]
         )
     if commit.outbox:
         connection.execute(_outbox_new, commit.outbox)

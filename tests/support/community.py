@@ -228,8 +228,12 @@ class Community:
             direct_rooms[author] = len(rooms)
             shown = [message for room_id in rooms for message in await self.messages(author, room_id)]
             privately[author] = seen.removals_told_privately(shown, GUARDIAN)
-        cards = seen.removals_on_cards(await self.cards(), GUARDIAN)
-        return Told(redactions, notices, privately, cards, direct_rooms)
+        cards = await self.cards()
+        on_cards = {
+            author: seen.removals_counted_on_cards(cards, GUARDIAN, self.user_id(author)) for author in direct_rooms
+        }
+        links = seen.removals_on_cards(cards, GUARDIAN)
+        return Told(redactions, notices, privately, links, on_cards, direct_rooms)
 
     # -- waiting and judging ---------------------------------------------------------------------------------------
 

@@ -6,10 +6,17 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import web
+
+from appservice.operations.processes import free_port
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeCommunity
+    from tests.support.community import Community
 
 #: Headers of one hop only, and those that aiohttp sets itself.
 _NOT_PASSED_ON = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
@@ -45,6 +52,21 @@ class TransactionProxy:
         self.transactions: list[Transaction] = []
         #: Transactions that have arrived, answered or not.
         self.arrived = 0
+
+    @classmethod
+    async def between(cls, make_community: MakeCommunity) -> tuple[Community, TransactionProxy]:
+        """Make a community (not started) whose homeserver sends its transactions to a proxy (not started)."""
+        port = free_port()
+        community = await make_community(start=False, appservice_port=port)
+        return community, cls(port, f"http://127.0.0.1:{community.service.config.listen.port}")
+
+    async def caught_up(self, event_id: str) -> None:
+        """Wait until the service has taken a transaction with this event."""
+
+        async def taken() -> bool:
+            return any(one.answer == 200 and event_id in one.event_ids for one in self.transactions)
+
+        await eventually(taken, f"{event_id} pushed")
 
     async def __aenter__(self) -> TransactionProxy:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))

@@ -65,12 +65,16 @@ class Sent:
 
 @dataclass(frozen=True)
 class Told:
-    """What people see that came of some violations; every count should be exactly one per violation."""
+    """What people see that came of some violations; every count should be exactly one per violation.
+
+    `redactions` and `cards` (links) by event, `notices` by room, `privately`, `on_cards` and `direct_rooms` by author.
+    """
 
     redactions: Mapping[str, list[str]]
     notices: Mapping[str, int]
     privately: Mapping[str, int]
     cards: Counter[str]
+    on_cards: Mapping[str, int]
     direct_rooms: Mapping[str, int]
 
     def missing(self, violations: Iterable[Sent]) -> list[str]:
@@ -86,12 +90,14 @@ class Told:
         for event in listed:
             count = len(self.redactions.get(event.event_id, ()))
             yield f"{count} redactions of {event.event_id}", count, 1
-            count = self.cards[event.event_id]
-            yield f"{count} card entries for {event.event_id}", count, 1
+            # A card links the first ten messages it speaks of, and counts all of them.
+            count = max(self.cards[event.event_id], 1)
+            yield f"{count} links on cards to {event.event_id}", count, 1
         for room_id, wanted in Counter(event.room_id for event in listed).items():
             yield f"{self.notices[room_id]} of {wanted} told in {room_id}", self.notices[room_id], wanted
         for author, wanted in Counter(event.author for event in listed).items():
             yield f"{self.privately[author]} of {wanted} told to {author}", self.privately[author], wanted
+            yield f"{self.on_cards[author]} of {wanted} on cards about {author}", self.on_cards[author], wanted
             yield f"{self.direct_rooms[author]} direct rooms of {author}", self.direct_rooms[author], 1
 
 
@@ -167,9 +173,10 @@ def removals_on_cards(shown: Iterable[SeenMessage], guardian: str) -> Counter[st
     return cards
 
 
-def count_on_cards(shown: Iterable[SeenMessage], guardian: str) -> int:
-    """How many removals the cards' headlines add up to (a card links at most ten of them)."""
-    return sum(_told(_COUNT_IN_CARD, message) for message in shown if message.sender == guardian)
+def removals_counted_on_cards(shown: Iterable[SeenMessage], guardian: str, author: str) -> int:
+    """How many removals the guardian's cards about `author` (a user id) speak of, all together."""
+    about = f"Written by {author}."
+    return sum(_told(_COUNT_IN_CARD, card) for card in shown if card.sender == guardian and about in (card.text or ""))
 
 
 def redactions(timeline: Iterable[SeenEvent], by: str) -> dict[str, list[str]]:

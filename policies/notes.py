@@ -1,0 +1,132 @@
+"""Notes: what a plan says beside its changes, for a person to know or to decide. Nothing is done about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from policies.desired import DesiredRoom, RoomKey
+from policies.observed import ObservedRoom, Standing
+from policies.plain_words import named, quoted
+
+NoteKind = Literal[
+    "no_admin",
+    "no_address",
+    "not_in_policy",
+    "replaced",
+    "abandoned",
+    "banned",
+    "encrypted",
+    "unalterable",
+]
+
+__all__ = [
+    "Note",
+    "NoteKind",
+    "abandoned_room",
+    "banned_person",
+    "encrypted_room",
+    "no_address",
+    "no_admin",
+    "note_from_record",
+    "note_record",
+    "replaced_room",
+    "room_not_in_policy",
+    "unalterable",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One remark: its kind, the room it is about (None for the whole community), and its text in plain words."""
+
+    kind: NoteKind
+    room: RoomKey | None
+    text: str
+
+
+def no_admin() -> Note:
+    """We are not administrator of the homeserver."""
+    return Note(
+        "no_admin",
+        None,
+        "This homeserver does not let us act as its administrator: people are invited and come in by themselves, and "
+        "private messages reach only those who accept our invite.",
+    )
+
+
+def no_address(room: DesiredRoom, address: str, why: Literal["taken", "former", "refused"]) -> Note:
+    """The address of a room cannot be had: another room or a former one of ours has it, or we may not use it."""
+    reason = {
+        "taken": "belongs to another room",
+        "former": "still leads to a former room",
+        "refused": "is not one that this homeserver lets us use",
+    }[why]
+    what = "Until that is put right, people get in by the space and by invites."
+    return Note(
+        "no_address", room.key, f"{quoted(room.name)} goes without its address: {named(address)} {reason}. {what}"
+    )
+
+
+def room_not_in_policy(room: ObservedRoom) -> Note:
+    """A room of ours whose group the policy does not have any more."""
+    text = (
+        "is not in the policy any more. Nothing is done to it, and its members stay, but nobody looks after it by this "
+        "policy: close it by hand, or put the group back."
+    )
+    return Note("not_in_policy", room.key, f"The room of the group {quoted(room.key)} {text}")
+
+
+def replaced_room(room: DesiredRoom, standing: Standing) -> Note:
+    """A room that cannot be governed (`foreign`, `closed`, `gone`), so that another one is made."""
+    why = {
+        "foreign": "carries our mark, but was not made by us, and is left alone",
+        "closed": "was closed for good",
+        "gone": "was deleted on the homeserver",
+    }[standing]
+    return Note(
+        "replaced",
+        room.key,
+        f"The room of {quoted(room.name)} {why}: another one is made, and people are asked in anew.",
+    )
+
+
+def abandoned_room(room: DesiredRoom) -> Note:
+    """A room that the steward has left, so that nothing can be written there."""
+    text = "has lost its steward, which alone can change it: nothing is done there until the guardian has asked it back in."
+    return Note("abandoned", room.key, f"{quoted(room.name)} {text}")
+
+
+def banned_person(room: DesiredRoom, user_id: str) -> Note:
+    """A person who is approved for a room, and banned from it."""
+    text = f"{named(user_id)} is approved for {quoted(room.name)} and banned from it: no invite is sent. Lift the ban, or the approval."
+    return Note("banned", room.key, text)
+
+
+def encrypted_room(room: DesiredRoom) -> Note:
+    """A room whose messages were encrypted, which cannot be undone."""
+    text = "are encrypted, so nobody can look after them. This cannot be undone; only a new room would change it."
+    return Note("encrypted", room.key, f"Messages in {quoted(room.name)} {text}")
+
+
+def unalterable(room: DesiredRoom, what: str) -> Note:
+    """Something that was fixed when a room was made; `what` says in a sentence what it is, and how it should be."""
+    return Note("unalterable", room.key, f"{quoted(room.name)}: {what} Only a new room would change this.")
+
+
+def note_record(note: Note) -> dict[str, Any]:
+    """Return a note as JSON values."""
+    return asdict(note)
+
+
+def note_from_record(record: object) -> Note:
+    """Return the note that `note_record` wrote. Raises ValueError for anything else."""
+    if not isinstance(record, Mapping):
+        raise ValueError("this is not the record of a note")
+    return _ADAPTER.validate_python(record, extra="forbid")
+
+
+_ADAPTER = TypeAdapter(Note)

@@ -1,0 +1,167 @@
+"""What a change of a room's state means, in words that a person who has never heard of Matrix can weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from policies.desired import MANAGED_TYPE
+from policies.findings import shown
+from policies.movements import PowerMovement, Shift, power_movement
+
+_ENTRY: Final = {
+    "public": "anybody {could} come in",
+    "restricted": "people of the space {could} come in",
+    "knock_restricted": "people of the space {could} come in, and others {could} ask to",
+    "knock": "people {could} ask to come in",
+    "invite": "only people who {were} invited {could} come in",
+}
+# What was written keeps the visibility that it was written under (specification, "Room History Visibility").
+_HISTORY: Final = {
+    "world_readable": "anyone {could} read the history, even without coming in",
+    "shared": "those who {came} in later {could} read the history",
+    "invited": "only those who {were} invited by then {could} read what {was} written",
+    "joined": "only those who {were} there when something {was} written {could} read it",
+}
+_GUESTS: Final = {
+    "can_join": "guests without an account {could} come in",
+    "forbidden": "guests without an account {could_not} come in",
+}
+_WORDED: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "m.room.join_rules": ("join_rule", _ENTRY),
+    "m.room.history_visibility": ("history_visibility", _HISTORY),
+    "m.room.guest_access": ("guest_access", _GUESTS),
+}
+_UNCLEAR: Final = {
+    "m.room.join_rules": "it {was} not clear who {could} come in",
+    "m.room.history_visibility": "it {was} not clear who {could} read the history",
+    "m.room.guest_access": "it {was} not clear whether guests {could} come in",
+}
+_SIMPLE: Final = {
+    "m.room.name": "It gets its name.",
+    "m.room.topic": "It gets its purpose, for its members to read.",
+    "m.room.encryption": "Messages are encrypted from now on. This cannot be undone, and nobody can look after them.",
+    "m.room.tombstone": "The room is closed for good. This cannot be undone.",
+}
+_POWERS: Final = {
+    "invite": "invite others",
+    "kick": "remove others",
+    "ban": "ban others",
+    "redact": "take away what others wrote",
+    "notifications.room": "call the whole room",
+    "state_default": "change settings",
+    "m.room.name": "change its name",
+    "m.room.topic": "change its topic",
+    "m.room.avatar": "change its picture",
+    "m.room.pinned_events": "pin messages",
+    "m.room.power_levels": "give powers",
+    "m.room.join_rules": "change who comes in",
+    "m.room.history_visibility": "change who reads the history",
+    "m.reaction": "react",
+    "m.room.redaction": "take back what they wrote",
+}
+
+__all__ = ["entry_words", "named", "quoted", "state_words"]
+
+
+def quoted(name: str) -> str:
+    """Return a room's name as it stands in a sentence, with what nobody could see made visible."""
+    return f"“{shown(name)}”"
+
+
+def named(identifier: str) -> str:
+    """Return a user id or an address whole and on one line: from other servers they may hold anything."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in identifier)
+
+
+def entry_words(join_rules: object) -> str:
+    """Return a sentence on who can come into a room with these join rules."""
+    return _sentence(_present(_phrase("m.room.join_rules", join_rules)))
+
+
+def state_words(event_type: str, before: object, after: Mapping[str, object], subject: str = "") -> str:
+    """Return one or more sentences on what a change of state means for people.
+
+    before: the content that holds now, None if there is none; subject: the name of the room that a link leads to.
+    """
+    if event_type in _WORDED:
+        return _said(event_type, before, after)
+    if event_type == "m.room.power_levels":
+        return _power_words(power_movement(before, after), before, after)
+    if event_type == "m.room.server_acl":
+        return _server_words(before, after)
+    if event_type == "m.room.canonical_alias":
+        return f"Its address is {named(str(after.get('alias')))}."
+    if event_type == "m.space.child":
+        return _link_words(before, after, quoted(subject) if subject else "a former room of this community")
+    if event_type == "m.space.parent":
+        how = "now says" if after.get("via") else "no longer says"
+        return f"It {how} that it belongs to {quoted(subject)}." if subject else f"It {how} that it belongs to a space."
+    if event_type == MANAGED_TYPE:
+        return "It is marked as a room of this community, under the policy as it stands now."
+    return _SIMPLE.get(event_type, "A setting is put to what the policy says.")
+
+
+def _said(event_type: str, before: object, after: object) -> str:
+    now = _present(_phrase(event_type, after))
+    if before is None:
+        return f"From now on, {now}."
+    was = _past(_phrase(event_type, before))
+    if _present(_phrase(event_type, before)) == now:
+        return f"{_sentence(now)[:-1]}, as before; which space that is, is put right."
+    return f"{_sentence(was)[:-1]} before; {now} from now on."
+
+
+def _phrase(event_type: str, content: object) -> str:
+    name, phrases = _WORDED[event_type]
+    value = content.get(name) if isinstance(content, Mapping) else None
+    return phrases.get(value, _UNCLEAR[event_type]) if isinstance(value, str) else _UNCLEAR[event_type]
+
+
+def _past(phrase: str) -> str:
+    return phrase.format(could="could", could_not="could not", was="was", were="were", came="came")
+
+
+def _present(phrase: str) -> str:
+    return phrase.format(could="can", could_not="cannot", was="is", were="are", came="come")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _link_words(before: object, after: Mapping[str, object], subject: str) -> str:
+    if not after.get("via"):
+        return f"It no longer shows {subject}."
+    if isinstance(before, Mapping) and before.get("via"):
+        return f"{subject} stands in its place among what it shows."
+    return f"It shows {subject} to those who are in it."
+
+
+def _server_words(before: object, after: Mapping[str, object]) -> str:
+    allow = after.get("allow")
+    servers = ", ".join(named(str(one)) for one in allow) if isinstance(allow, list | tuple) else ""
+    now = f"only people of {servers} can take part" if servers != "*" else "people of any server can take part"
+    return f"From now on, {now}." if before is None else f"Which servers take part is put right: {now} from now on."
+
+
+def _power_words(moved: PowerMovement, before: object, after: object) -> str:
+    said = [f"{_who(shift)} from level {shift.before} up to {shift.after}." for shift in moved.raised]
+    said += [f"{_who(shift)} from level {shift.before} down to {shift.after}." for shift in moved.lowered]
+    if moved.first:
+        return " ".join(["Who may do what is set as the policy says.", *said])
+    if "events_default" in moved.tightened:
+        said.append("Fewer people can write from now on: only those with a role.")
+    elif "events_default" in moved.widened:
+        said.append("More people can write from now on.")
+    for names, more in ((moved.tightened, "more"), (moved.widened, "less")):
+        told = sorted({_POWERS.get(name, "other things") for name in names if name != "events_default"})
+        if told:
+            said.append(f"From now on it takes {more} power to: {', '.join(told)}.")
+    return " ".join(said) or "The list of powers is put in order; nobody can do more or less than before."
+
+
+def _who(shift: Shift) -> str:
+    return (
+        f"The power of {named(shift.user_id)} goes" if shift.user_id else "The power of everybody without a role goes"
+    )

@@ -1,0 +1,218 @@
+"""Every text we say: safe in every client, complete without HTML, plain, neutral on a lock screen, proof to names."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appservice.conversation import Catalogue
+from appservice.effects.speaking import message_content
+from appservice.flow import Item, Rendered
+from appservice.matrix import parse_event
+from policies.load import load_files
+from tests.support.house import ROSA, SAM, SERVER
+from tests.support.paths import POLICIES
+
+#: What Element X shows (shared fact, read in its source); anything else it drops or prints.
+ALLOWED = {"p", "br", "strong", "em", "u", "del", "code", "pre", "ul", "ol", "li", "blockquote", "a"}
+HOURS = "Monday to Friday 9am to 5pm"
+ROOM = "Surviving abuse"
+
+
+def catalogue(name: str = ROOM) -> Catalogue:
+    return Catalogue(lambda _room: name, SERVER, HOURS)
+
+
+TEXTS = sorted(catalogue()._texts)
+
+
+def item(n: int = 1, person: str = SAM, room: str = "!room") -> Item:
+    return {"room": room, "event": f"$event-{n}", "person": person}
+
+
+def items(count: int, person: str = SAM) -> tuple[Item, ...]:
+    return tuple(item(n, person, f"!room{n}") for n in range(count))
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and complains about what does not close."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(html: str) -> Tags:
+    tags = Tags()
+    tags.feed(html)
+    tags.close()
+    assert tags.open == []
+    return tags
+
+
+def shown(rendered: Rendered) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", rendered.html.replace("</p><p>", "\n")))
+
+
+@pytest.fixture(params=TEXTS)
+def text(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12, 50])
+def test_only_tags_that_element_x_shows_are_used_and_all_close(text: str, count: int) -> None:
+    tags = parsed(catalogue().render(text, items(count)).html)
+    assert {tag for tag, _ in tags.seen} <= ALLOWED
+    for tag, attributes in tags.seen:
+        assert set(attributes) <= ({"href"} if tag == "a" else set())
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_the_plain_body_says_everything_that_the_html_says(text: str, count: int) -> None:
+    rendered = catalogue().render(text, items(count))
+    assert rendered.body == shown(rendered)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 12])
+def test_sentences_have_at_most_twenty_words(text: str, count: int) -> None:
+    body = catalogue("After caring").render(text, items(count)).body
+    for sentence in re.split(r"(?<=[.!?])\s+|\n", body):
+        assert len(sentence.split()) <= 20, sentence
+
+
+@pytest.mark.parametrize("count", [1])
+def test_the_lock_screen_tells_neither_who_nor_where(text: str, count: int) -> None:
+    """CARE, rule 6: phones show the first 80 characters or so to whoever holds them."""
+    first = catalogue().render(text, items(count)).body[:80]
+    assert SAM not in first
+    assert "@sam" not in first
+    assert ROOM not in first
+    assert ROOM.split(maxsplit=1)[0] not in first
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_no_text_accuses_or_quotes(text: str, count: int) -> None:
+    body = catalogue("Welcome").render(text, items(count)).body.lower()
+    for word in ("violat", "punish", "banned", "forbidden", "illegal", "warning", "07700"):
+        assert word not in body
+
+
+def test_what_must_be_read_notifies_its_reader_and_a_notice_nobody(text: str) -> None:
+    rendered = catalogue().render(text, items(2))
+    content = message_content(rendered, "key")
+    assert "m.mentions" in content
+    if rendered.msgtype == "m.notice":
+        assert content["m.mentions"] == {}
+    elif text.startswith(("your.", "direct.")):
+        assert content["m.mentions"] == {"user_ids": [SAM]}
+        assert rendered.msgtype == "m.text"
+
+
+def test_a_text_without_anybody_to_mention_says_so_instead_of_leaving_it_to_clients(text: str) -> None:
+    assert message_content(catalogue().render(text, ()), "key")["m.mentions"] == {}
+
+
+def test_the_count_is_the_count(text: str) -> None:
+    if "removed" not in text:
+        pytest.skip("counts nothing")
+    one, many = (catalogue().render(text, items(count)).body for count in (1, 7))
+    assert "7 messages" in many
+    assert "7" not in one
+
+
+def test_an_edit_never_notifies_again_and_carries_the_whole_new_text(text: str) -> None:
+    rendered = catalogue().render(text, items(2))
+    content = message_content(rendered, "key", replaces="$first")
+    assert content["m.mentions"] == {}
+    assert content["m.relates_to"] == {"rel_type": "m.replace", "event_id": "$first"}
+    new = content["m.new_content"]
+    assert new["body"] == rendered.body
+    assert "m.relates_to" not in new
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+MARKUP = ["<script>alert(1)</script>", "<b>bold</b>", 'a" onclick="x', "<img src=x>", "&lt;p&gt;", "</p><h1>Big"]
+BIDI = ["\u202a", "\u202b", "\u202d", "\u202e", "\u2066", "\u2067"]
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_markup_in_a_name_is_shown_and_not_obeyed(text: str, name: str) -> None:
+    for rendered in (catalogue(name).render(text, items(3)), catalogue().render(text, items(3, person=name))):
+        tags = parsed(rendered.html)
+        assert {tag for tag, _ in tags.seen} <= ALLOWED
+        assert all(set(attributes) <= {"href"} for _, attributes in tags.seen)
+        assert rendered.body == shown(rendered)
+
+
+@pytest.mark.parametrize("mark", BIDI, ids=unicodedata.name)
+def test_a_name_cannot_turn_the_words_after_it_round(tmp_path: Path, mark: str) -> None:
+    """Names of people and rooms are the only words of others in our texts: neither source lets such marks in."""
+    assert parse_event({"event_id": "$1", "sender": f"@s{mark}am:hearth.example"}).sender == ""
+    policy = (POLICIES / "hearth-demo.yaml").read_text(encoding="utf-8")
+    for written in (f"Fri{mark}ends", f'"Fri\\u{ord(mark):04x}ends"'):
+        path = tmp_path / "policy.yaml"
+        path.write_text(policy.replace("name: After caring", f"name: {written}"), encoding="utf-8")
+        assert load_files(path, POLICIES / "hearth-demo.people.yaml").policy is None
+
+
+@pytest.mark.parametrize(
+    "person", [SAM, "@a/b:hearth.example", "@x?y=1:hearth.example", "@ü#:hearth.example", '@"><b>']
+)
+def test_a_link_leads_to_the_person_and_nowhere_else(person: str) -> None:
+    tags = parsed(catalogue().render("card.contact_details_removed", items(1, person)).html)
+    links = [attributes["href"] or "" for tag, attributes in tags.seen if tag == "a"]
+    assert links
+    for link in links:
+        assert link.startswith("https://matrix.to/#/")
+        assert '"' not in link
+        assert link.count("#") == 1
+
+
+def test_a_card_links_at_most_ten_messages_and_says_how_many_more() -> None:
+    rendered = catalogue().render("card.contact_details_removed", items(50))
+    assert len([1 for tag, _ in parsed(rendered.html).seen if tag == "a"]) == 11
+    assert "40 more" in rendered.body
+
+
+def test_a_text_with_fifty_entries_fits_into_an_event(text: str) -> None:
+    long = tuple({"room": "!" + "r" * 250, "event": "$" + "e" * 250, "person": "@" + "p" * 250} for _ in range(50))
+    content: dict[str, Any] = message_content(catalogue("n" * 250).render(text, long), "key", replaces="$x")
+    assert len(str(content).encode()) < 60_000
+
+
+def test_many_rooms_are_counted_and_few_are_named() -> None:
+    names = {f"!room{n}": f"Room {n}" for n in range(5)}
+    made = Catalogue(lambda room: names[room], SERVER, HOURS)
+    assert "Room 0 and Room 1" in made.render("your.contact_details_removed", items(2)).body
+    assert "5 rooms" in made.render("your.contact_details_removed", items(5)).body
+
+
+def test_a_text_that_does_not_exist_is_an_error_of_ours_and_not_silence() -> None:
+    with pytest.raises(KeyError):
+        catalogue().render("no such text", ())
+
+
+def test_two_people_in_one_text_are_both_told() -> None:
+    rendered = catalogue().render("your.own_number", (item(1, SAM), item(2, ROSA)))
+    assert set(rendered.mentions) == {SAM, ROSA}

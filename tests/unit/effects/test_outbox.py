@@ -1,0 +1,536 @@
+"""The outbox: harm first, quiet things together, each effect until it is settled and written down, through any failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from appservice.effects.outbox import BACK_OFF_MOST_MS, GATHER_MS, REMEMBERED_MS, UNEXPECTED_AT_MOST
+from appservice.flow import (
+    Attempt,
+    Done,
+    Effect,
+    EnsureDirectRoom,
+    Lane,
+    Notice,
+    Postponed,
+    Redact,
+    Refused,
+    Result,
+    Urgency,
+)
+from appservice.matrix import Rejected, Unreachable
+from appservice.store import Commit, StoreRefused
+from tests.support.house import GROUP, SAM, SERVER, House, fresh_store, open_house
+from tests.support.waiting import eventually
+
+LANE = Lane(SERVER, GROUP)
+
+
+def redact(n: int = 1) -> Redact:
+    return Redact(source=f"${n}", rule="r", lane=LANE, room_id=GROUP, event_id=f"${n}", reason="r")
+
+
+def notice(n: int = 1, *, after: Effect | None = None, text: str = "removed", room_id: str = GROUP) -> Notice:
+    return Notice(
+        source=f"${n}",
+        rule="r",
+        lane=LANE,
+        room_id=room_id,
+        text=text,
+        items=({"event": f"${n}"},),
+        after=after.key if after else None,
+    )
+
+
+def said(effect: Effect) -> list[str]:
+    assert isinstance(effect, Notice)
+    return [item["event"] for item in effect.items]
+
+
+@dataclass
+class Scripted:
+    """An executor that does what the script says (a result, or an exception to raise), in the end `Done`."""
+
+    script: list[Result | Exception] = field(default_factory=list)
+    asked: list[tuple[Effect, Attempt]] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+
+    async def execute(self, effect: Effect, attempt: Attempt) -> Result:
+        self.asked.append((effect, attempt))
+        if self.hold is not None:
+            await self.hold.wait()
+        outcome = self.script.pop(0) if self.script else Done()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def types(self) -> list[str]:
+        return [effect.type for effect, _ in self.asked]
+
+
+@dataclass
+class Life:
+    """One life of the process as far as the outbox sees it."""
+
+    house: House
+    executor: Scripted
+
+    async def decide(self, *effects: Effect) -> None:
+        now = self.house.clock.now
+        await self.house.database.commit(Commit(outbox=self.house.outbox.rows(effects, now)))
+        self.house.outbox.take(effects, now)
+
+    async def states(self) -> dict[str, str]:
+        rows = await self.house.table("SELECT key, state FROM outbox")
+        return {str(key): str(state) for key, state in rows}
+
+    async def until_settled(self, *effects: Effect, within: float = 10) -> None:
+        async def settled() -> bool:
+            states = await self.states()
+            return all(states[effect.key] in {"done", "refused", "merged"} for effect in effects)
+
+        await eventually(settled, "the effects are settled", within=within, every=0.01)
+
+    async def until_asked(self, times: int) -> None:
+        async def asked() -> bool:
+            return len(self.executor.asked) >= times
+
+        await eventually(asked, f"the executor is asked {times} times", within=10, every=0.005)
+
+    def due_in(self, effect: Effect) -> int:
+        """ms until the effect is tried again."""
+        return self.house.outbox._entries[effect.key].not_before_ms - self.house.clock.now
+
+
+@asynccontextmanager
+async def life(
+    path: Path, script: Sequence[Result | Exception] = (), hold: asyncio.Event | None = None
+) -> AsyncIterator[Life]:
+    executor = Scripted(list(script), hold=hold)
+    executors = dict.fromkeys(("redact", "notice", "ensure_direct_room"), executor)
+    async with open_house(path, executors=executors) as house:
+        running = asyncio.create_task(house.outbox.run())
+        try:
+            yield Life(house, executor)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return fresh_store(tmp_path)
+
+
+# -- order -------------------------------------------------------------------------------------------------------------
+
+
+async def test_harm_goes_first_and_what_is_said_about_it_follows(path: Path) -> None:
+    async with life(path) as one:
+        await one.decide(notice(), EnsureDirectRoom(source="$1", rule="r", lane=LANE, user_id=SAM), redact())
+        await one.until_settled(redact())
+        one.house.clock.now += GATHER_MS
+        await one.until_settled(notice())
+        assert one.executor.types()[-1] == "notice"
+        assert set(one.executor.types()[:2]) == {"redact", "ensure_direct_room"}
+
+
+async def test_a_quiet_effect_waits_for_others_to_be_said_with_it(path: Path) -> None:
+    async with life(path) as one:
+        await one.decide(notice())
+        await asyncio.sleep(0.25)
+        assert one.executor.asked == []
+        one.house.clock.now += GATHER_MS
+        await one.until_settled(notice())
+
+
+async def test_nothing_is_said_about_a_removal_that_has_not_happened_yet(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 60_000)]) as one:
+        first = redact()
+        await one.decide(first, notice(after=first))
+        await one.until_asked(1)
+        one.house.clock.now += GATHER_MS
+        await asyncio.sleep(0.25)
+        assert one.executor.types() == ["redact"]
+        one.house.outbox.homeserver_is_back()
+        await one.until_settled(first)
+        await one.until_settled(notice())
+        assert one.executor.types() == ["redact", "redact", "notice"]
+
+
+async def test_a_removal_that_was_refused_is_not_announced_as_done(path: Path) -> None:
+    async with life(path, [Refused("M_FORBIDDEN")]) as one:
+        first = redact()
+        await one.decide(first, notice(after=first))
+        await one.until_settled(first)
+        one.house.clock.now += GATHER_MS
+        await asyncio.sleep(0.3)
+        assert one.executor.types() == ["redact"]
+
+
+async def test_many_removals_leave_side_by_side_and_not_one_after_another(path: Path) -> None:
+    hold = asyncio.Event()
+    async with life(path, hold=hold) as one:
+        effects = [redact(n) for n in range(8)]
+        await one.decide(*effects)
+        await one.until_asked(8)
+        hold.set()
+        await one.until_settled(*effects)
+
+
+async def test_quiet_effects_under_way_do_not_hold_up_a_removal(path: Path) -> None:
+    hold = asyncio.Event()
+    async with life(path, hold=hold) as one:
+        await one.decide(*(notice(n, text=f"text {n}") for n in range(5)))
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(2)
+        await one.decide(redact(9))
+        await one.until_asked(3)
+        assert one.executor.types() == ["notice", "notice", "redact"]
+        hold.set()
+        await one.until_settled(redact(9))
+
+
+# -- merging -----------------------------------------------------------------------------------------------------------
+
+
+async def test_notices_of_one_room_that_wait_together_are_said_once_with_everything(path: Path) -> None:
+    async with life(path) as one:
+        notices = [notice(n) for n in range(5)]
+        await one.decide(*notices)
+        one.house.clock.now += GATHER_MS
+        await one.until_settled(*notices)
+        ((effect, _),) = one.executor.asked
+        assert effect.key == notices[0].key
+        assert said(effect) == ["$0", "$1", "$2", "$3", "$4"]
+        assert sorted((await one.states()).values()) == ["done"] + ["merged"] * 4
+
+
+async def test_other_rooms_and_other_texts_are_said_apart(path: Path) -> None:
+    async with life(path) as one:
+        notices = [notice(1), notice(2, room_id="!other"), notice(3, text="something else")]
+        await one.decide(*notices)
+        one.house.clock.now += GATHER_MS
+        await one.until_settled(*notices)
+        assert len(one.executor.asked) == 3
+
+
+async def test_who_was_merged_is_written_down_before_anything_is_said(path: Path) -> None:
+    hold = asyncio.Event()
+    async with life(path, hold=hold) as one:
+        first, second = notice(1), notice(2)
+        await one.decide(first, second)
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(1)
+        rows = await one.house.table("SELECT key, merged_into FROM outbox WHERE state = 'merged'")
+        assert rows == [(second.key, first.key)]
+        hold.set()
+        await one.until_settled(first)
+
+
+async def test_nothing_is_said_while_the_merge_cannot_be_written_down(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with life(path) as one:
+        notices = [notice(1), notice(2)]
+        await one.decide(*notices)
+        commit = one.house.database.commit
+        refused = 0
+
+        async def refuse(_what: Commit) -> None:
+            nonlocal refused
+            refused += 1
+            raise StoreRefused("disk full")
+
+        monkeypatch.setattr(one.house.database, "commit", refuse)
+        one.house.clock.now += GATHER_MS
+
+        async def tried() -> bool:
+            return refused > 0
+
+        await eventually(tried, "the merge is tried", within=5, every=0.01)
+        assert one.executor.asked == []
+        monkeypatch.setattr(one.house.database, "commit", commit)
+        one.house.clock.now += 1000
+        await one.until_settled(*notices)
+        assert [said(effect) for effect, _ in one.executor.asked] == [["$1", "$2"]]
+
+
+async def test_what_was_merged_is_still_said_when_the_process_died_before_saying_it(path: Path) -> None:
+    notices = [notice(n) for n in range(3)]
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        await one.decide(*notices)
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(1)
+    async with life(path) as two:
+        assert await two.house.outbox.resume() == 1
+        two.house.clock.now += GATHER_MS
+        await two.until_settled(*notices)
+        assert [sorted(said(effect)) for effect, _ in two.executor.asked] == [["$0", "$1", "$2"]]
+
+
+@pytest.mark.parametrize("died", [False, True], ids=["same life", "next life"])
+async def test_a_text_that_may_have_been_sent_is_not_made_to_say_more(path: Path, died: bool) -> None:
+    """The homeserver remembers its transaction id: whatever is added to it now would never be seen."""
+    first, second = notice(1), notice(2)
+    async with life(path, [Unreachable("timed out, and was sent")]) as one:
+        await one.decide(first)
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(1)
+        if not died:
+            await one.decide(second)
+            one.house.clock.now += GATHER_MS + BACK_OFF_MOST_MS
+            await one.until_settled(first, second)
+            seen = one.executor.asked
+    if died:
+        async with life(path) as two:
+            await two.house.outbox.resume()
+            await two.decide(second)
+            two.house.clock.now += GATHER_MS + BACK_OFF_MOST_MS
+            await two.until_settled(first, second)
+            seen = [(first, Attempt(1)), *two.executor.asked]
+    visible: dict[str, list[str]] = {}
+    for effect, _ in seen:
+        visible.setdefault(effect.key, said(effect))
+    assert sorted(event for events in visible.values() for event in events) == ["$1", "$2"]
+
+
+# -- failures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (Rejected(403, "M_FORBIDDEN"), "M_FORBIDDEN"),
+        (Rejected(404, ""), "404"),
+        (Rejected(400, "M_BAD_JSON"), "M_BAD_JSON"),
+        (Refused("vanished"), "vanished"),
+    ],
+    ids=str,
+)
+async def test_what_will_never_work_is_given_up_and_recorded(
+    path: Path, failure: Result | Exception, code: str
+) -> None:
+    async with life(path, [failure]) as one:
+        await one.decide(redact())
+        await one.until_settled(redact())
+        assert await one.house.table("SELECT state, code, attempts FROM outbox") == [("refused", code, 1)]
+        assert (await one.house.questions.counts()).refused == 1
+        ((_, _, line),) = await one.house.questions.audit_lines(str(LANE))
+        assert (line["became"], line["code"], line["key"]) == ("refused", code, redact().key)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Unreachable("away"), Rejected(500, "M_UNKNOWN"), Rejected(502, ""), Rejected(429, "M_LIMIT_EXCEEDED")],
+    ids=str,
+)
+async def test_what_may_work_later_is_tried_again_and_again(path: Path, failure: Exception) -> None:
+    async with life(path, [failure] * 4) as one:
+        await one.decide(redact())
+        for attempt in range(1, 5):
+            await one.until_asked(attempt)
+            one.house.clock.now += BACK_OFF_MOST_MS
+            one.house.outbox.homeserver_is_back()
+        await one.until_settled(redact())
+        assert [attempt.number for _, attempt in one.executor.asked] == [1, 2, 3, 4, 5]
+        assert await one.house.table("SELECT state, attempts FROM outbox") == [("done", 5)]
+
+
+async def test_pauses_grow_and_have_an_end(path: Path) -> None:
+    async with life(path, [Unreachable("away")] * 12) as one:
+        await one.decide(redact())
+        pauses = []
+        for attempt in range(1, 12):
+            await one.until_asked(attempt)
+            await asyncio.sleep(0)
+            pauses.append(one.due_in(redact()))
+            one.house.outbox.homeserver_is_back()
+        assert pauses == sorted(pauses)
+        assert pauses[0] < 1000
+        assert pauses[-1] == BACK_OFF_MOST_MS
+
+
+async def test_the_pause_that_the_homeserver_asks_for_is_kept(path: Path) -> None:
+    async with life(path, [Rejected(429, "M_LIMIT_EXCEEDED", 7_000)]) as one:
+        await one.decide(redact())
+        await one.until_asked(1)
+        await asyncio.sleep(0)
+        assert one.due_in(redact()) == 7_000
+        one.house.clock.now += 6_999
+        await asyncio.sleep(0.05)
+        assert len(one.executor.asked) == 1
+        one.house.clock.now += 1
+        await one.until_settled(redact())
+
+
+async def test_a_homeserver_that_is_back_is_not_kept_waiting(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        await one.decide(redact())
+        await one.until_asked(1)
+        await asyncio.sleep(0)
+        one.house.outbox.homeserver_is_back()
+        await one.until_settled(redact(), within=2)
+
+
+async def test_an_error_nobody_thought_of_is_tried_a_few_times_and_then_recorded(path: Path) -> None:
+    async with life(path, [ValueError("Quillfeather")] * 50) as one:
+        await one.decide(redact())
+        for attempt in range(1, UNEXPECTED_AT_MOST + 1):
+            await one.until_asked(attempt)
+            one.house.outbox.homeserver_is_back()
+        await one.until_settled(redact())
+        assert len(one.executor.asked) == UNEXPECTED_AT_MOST
+        assert await one.house.table("SELECT state, code FROM outbox") == [("refused", "failed")]
+        assert "Quillfeather" not in str(await one.house.table("SELECT * FROM outbox"))
+
+
+async def test_one_effect_that_fails_holds_up_no_other(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        await one.decide(redact(1))
+        await one.until_asked(1)
+        await one.decide(redact(2))
+        await one.until_settled(redact(2))
+        assert one.house.outbox.waiting["now"] == 1
+
+
+async def test_a_quiet_effect_that_fails_holds_up_no_other(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        await one.decide(notice(1))
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(1)
+        await one.decide(notice(2, room_id="!other"))
+        one.house.clock.now += GATHER_MS
+        await one.until_settled(notice(2, room_id="!other"))
+
+
+async def test_a_result_that_cannot_be_written_down_is_written_later_and_the_deed_not_repeated(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with life(path) as one:
+        commit = one.house.database.commit
+        refusals = 2
+
+        async def sometimes(what: Commit) -> None:
+            nonlocal refusals
+            if what.settled and refusals:
+                refusals -= 1
+                raise StoreRefused("disk full")
+            await commit(what)
+
+        pauses: list[float] = []
+        sleep = asyncio.sleep
+
+        async def short(seconds: float) -> None:
+            pauses.append(seconds)
+            await sleep(0 if seconds >= 1 else seconds)
+
+        monkeypatch.setattr(one.house.database, "commit", sometimes)
+        monkeypatch.setattr(asyncio, "sleep", short)
+        await one.decide(redact())
+        await one.until_settled(redact())
+        assert len(one.executor.asked) == 1
+        assert refusals == 0
+
+
+async def test_an_effect_of_an_unknown_type_is_refused_and_not_lost_in_silence(path: Path) -> None:
+    async with open_house(path, executors={"notice": Scripted()}) as house:
+        await house.database.commit(Commit(outbox=house.outbox.rows([redact()], 1)))
+        house.outbox.take([redact()], 1)
+
+        async def refused() -> bool:
+            return await house.table("SELECT state, code FROM outbox") == [("refused", "no_executor")]
+
+        await eventually(refused, "the effect is refused", within=5, every=0.01)
+
+
+# -- lives -------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_an_earlier_life_left_open_is_finished_and_what_was_done_is_not_repeated(path: Path) -> None:
+    first = redact(1)
+    async with life(path) as one:
+        await one.decide(first)
+        await one.until_settled(first)
+        await one.house.database.commit(
+            Commit(outbox=one.house.outbox.rows([redact(2), notice(2, after=redact(2))], one.house.clock.now))
+        )
+    async with life(path) as two:
+        assert await two.house.outbox.resume() == 2
+        await two.until_settled(redact(2))
+        two.house.clock.now += GATHER_MS
+        await two.until_settled(notice(2))
+        assert [(effect.type, effect.source) for effect, _ in two.executor.asked] == [
+            ("redact", "$2"),
+            ("notice", "$2"),
+        ]
+    async with life(path) as three:
+        assert await three.house.outbox.resume() == 0
+
+
+async def test_a_record_that_this_version_cannot_read_does_not_stop_the_others(path: Path) -> None:
+    async with life(path) as one:
+        rows = one.house.outbox.rows([redact(1), redact(2)], 1)
+        rows[0]["record"] = b'{"type":"of a later version"}'
+        await one.house.database.commit(Commit(outbox=rows))
+    async with life(path) as two:
+        assert await two.house.outbox.resume() == 1
+        await two.until_settled(redact(2))
+
+
+async def test_an_effect_taken_twice_is_done_once(path: Path) -> None:
+    hold = asyncio.Event()
+    async with life(path, hold=hold) as one:
+        await one.decide(redact())
+        await one.decide(redact())
+        await one.until_asked(1)
+        hold.set()
+        await one.until_settled(redact())
+        assert len(one.executor.asked) == 1
+
+
+async def test_an_old_effect_is_looked_for_before_it_is_sent_again(path: Path) -> None:
+    async with life(path, [Unreachable("away")]) as one:
+        await one.decide(redact())
+        await one.until_asked(1)
+        await asyncio.sleep(0)
+        one.house.clock.now += REMEMBERED_MS + 1
+        one.house.outbox.homeserver_is_back()
+        await one.until_settled(redact())
+        assert [attempt.look_first for _, attempt in one.executor.asked] == [False, True]
+
+
+async def test_after_closing_nothing_new_is_started(path: Path) -> None:
+    async with life(path) as one:
+        await one.house.outbox.close()
+        one.house.outbox.take([redact()], 1)
+        await asyncio.sleep(0.05)
+        assert one.executor.asked == []
+
+
+async def test_closing_does_not_wait_for_what_is_only_due_later(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        await one.decide(redact())
+        await one.until_asked(1)
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(one.house.outbox.close(within_s=600))
+        finished, _ = await asyncio.wait([closing], timeout=5)
+        closing.cancel()
+        assert finished
+
+
+async def test_status_can_say_how_much_waits_and_since_when(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
+        assert one.house.outbox.oldest_ms is None
+        await one.decide(redact(), notice())
+        await one.until_asked(1)
+        one.house.clock.now += 90
+        assert one.house.outbox.waiting == {"now": 1, "soon": 0, "when_quiet": 1}
+        assert one.house.outbox.oldest_ms == 90
+        assert set(one.house.outbox.waiting) == {urgency.name.lower() for urgency in Urgency}

@@ -1,0 +1,148 @@
+"""A homeserver in a few lines, for tests of plans: it makes changes as a real one would, refuses what that refuses, counts.
+
+What it refuses is taken from Synapse 1.163.2: an address that is taken, an invite to somebody who is in the room or
+banned, a level for a creator, state from somebody who is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, assert_never
+
+from policies.changes import (
+    AddAddress,
+    Change,
+    CreateRoom,
+    Invite,
+    InviteGuardian,
+    JoinGuardian,
+    Remove,
+    SetState,
+    filled,
+)
+from policies.desired import MANAGED_TYPE, DesiredCommunity
+from policies.observed import Identities, Membership, Observed, ObservedRoom
+from policies.plan import Plan
+
+
+class Refused(AssertionError):
+    """The homeserver would have said no: the plan was wrong."""
+
+
+@dataclass
+class ModelHomeserver:
+    """All rooms by id, ours or not, and where addresses point."""
+
+    identities: Identities
+    rooms: dict[str, ObservedRoom] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    refused_addresses: set[str] = field(default_factory=set)
+    calls: int = 0
+
+    def apply(self, plan: Plan, upto: int | None = None) -> None:
+        """Make the changes of a plan in their order, all or the first `upto`."""
+        room_ids: dict[str, str] = {}
+        for change in plan.changes[:upto]:
+            made = self._make(filled(change, room_ids), plan.community)
+            if made is not None:
+                room_ids[change.room] = made
+
+    def observe(self, community: DesiredCommunity) -> Observed:
+        """What an observer makes of it: rooms by our mark, the best for each key; addresses where one is missing."""
+        found: dict[str, ObservedRoom] = {}
+        former: set[str] = set()
+        for room in self.rooms.values():
+            mark = room.create_content.get(MANAGED_TYPE)
+            if not isinstance(mark, Mapping) or mark["community"] != community.id:
+                continue
+            before = found.get(room.key)
+            keep, drop = (room, before) if before is None or self._rank(room) >= self._rank(before) else (before, room)
+            found[room.key] = keep
+            if drop is not None and drop.standing(self.identities) != "foreign":
+                former.add(drop.room_id)
+        addresses: dict[str, str | None] = {}
+        for wanted in community.rooms:
+            address = f"#{wanted.alias_localpart}:{community.server}"
+            seen = found.get(wanted.key)
+            standing = seen is not None and seen.standing(self.identities) == "governed"
+            carried = seen.state.get(("m.room.canonical_alias", ""), {}).get("alias") if seen and standing else None
+            if carried == address:
+                continue
+            if address in self.addresses:
+                addresses[address] = self.addresses[address]
+            elif address in self.refused_addresses:
+                addresses[address] = None
+        return Observed(found, addresses=addresses, former_rooms=frozenset(former))
+
+    def _rank(self, room: ObservedRoom) -> int:
+        return ["foreign", "closed", "gone", "abandoned", "governed"].index(room.standing(self.identities))
+
+    def _make(self, change: Change, community: str) -> str | None:
+        self.calls += 1
+        if isinstance(change, CreateRoom):
+            return self._create(change.body, change.room)
+        room = self.rooms[change.room_id]
+        self._require(room.members.get(self.identities.steward) == "join", "the steward is not there", change)
+        match change:
+            case SetState():
+                self._set_state(room, change)
+            case InviteGuardian(user_id=user_id) | Invite(user_id=user_id):
+                self._require(room.members.get(user_id) not in ("join", "invite", "ban"), "cannot be invited", change)
+                self._put_member(room, user_id, "invite")
+            case JoinGuardian(user_id=user_id):
+                self._require(room.members.get(user_id) == "invite", "was not invited", change)
+                self._put_member(room, user_id, "join")
+            case Remove(user_id=user_id, invited=invited):
+                self._require(room.members.get(user_id) == ("invite" if invited else "join"), "is not there", change)
+                self._require(user_id not in room.creators, "creators cannot be removed", change)
+                self._put_member(room, user_id, None)
+            case AddAddress(address=address):
+                self._require(address not in self.addresses, "the address exists", change)
+                self._require(address not in self.refused_addresses, "the address is not ours", change)
+                self.addresses[address] = room.room_id
+            case _:
+                assert_never(change)
+        return None
+
+    def _create(self, body: Mapping[str, Any], key: str) -> str:
+        room_id = f"!made-{len(self.rooms)}-{key}"
+        creation = {**body["creation_content"], "room_version": body["room_version"]}
+        creators = frozenset({self.identities.steward, *creation["additional_creators"]})
+        state: dict[tuple[str, str], Mapping[str, object]] = {
+            (event["type"], event["state_key"]): event["content"] for event in body["initial_state"]
+        }
+        # What Synapse adds of its own to a topic.
+        state["m.room.topic", ""] = {"topic": body["topic"], "m.topic": {"m.text": [{"body": body["topic"]}]}}
+        state["m.room.name", ""] = {"name": body["name"]}
+        alias = body.get("room_alias_name")
+        if alias is not None:
+            address = f"#{alias}:{self.identities.steward.partition(':')[2]}"
+            self._require(address not in self.addresses | dict.fromkeys(self.refused_addresses, ""), "taken", address)
+            self.addresses[address] = room_id
+            state["m.room.canonical_alias", ""] = {"alias": address}
+        self._refuse_creators_with_levels(state["m.room.power_levels", ""], creators)
+        members: dict[str, Membership] = {self.identities.steward: "join"}
+        members |= dict.fromkeys(body["invite"], "invite")
+        self.rooms[room_id] = ObservedRoom(room_id, key, body["room_version"], creators, creation, state, members)
+        return room_id
+
+    def _set_state(self, room: ObservedRoom, change: SetState) -> None:
+        before = room.state.get((change.type, change.state_key))
+        self._require(before == change.before, f"holds {before}", change)
+        if change.type == "m.room.power_levels":
+            self._refuse_creators_with_levels(change.after, room.creators)
+        if change.type == "m.room.canonical_alias":
+            self._require(self.addresses.get(str(change.after["alias"])) == room.room_id, "points elsewhere", change)
+        self.rooms[room.room_id] = replace(room, state={**room.state, (change.type, change.state_key): change.after})
+
+    def _refuse_creators_with_levels(self, content: Mapping[str, Any], creators: frozenset[str]) -> None:
+        self._require(creators.isdisjoint(content["users"]), "a creator is given a level", content)
+
+    def _put_member(self, room: ObservedRoom, user_id: str, membership: Membership | None) -> None:
+        members = {other: value for other, value in room.members.items() if other != user_id}
+        self.rooms[room.room_id] = replace(room, members=members | ({user_id: membership} if membership else {}))
+
+    def _require(self, condition: bool, why: str, what: object) -> None:
+        if not condition:
+            raise Refused(f"{why}: {what}")
