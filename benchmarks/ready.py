@@ -77,6 +77,7 @@ async def run(settings: Settings) -> Figure:
     figure.bars += [
         Bar("warm: start to redaction [s]", median(warm), at_most=WARM_S + median(floor)),
         Bar("warm: rooms read from the homeserver", reads, at_most=0),
+        Bar("cold: rooms made although they exist", cold_requests["POST /_matrix/client/v3/createRoom"], at_most=0),
         Bar("cold: start to redaction / one bare read per room", median(cold) / median(bare), at_most=COLD),
         Bar("cold: start to ready / one bare read per room", median(cold_ready) / median(bare), at_most=COLD),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from appservice.flow import Event, Ghosts
+from appservice.flow import Ghosts
 from appservice.intake import Lanes, Projection
 from appservice.matrix import Actor, HomeserverClient, Rejected, parse_event
 from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity, DesiredRoom, StateKey
@@ -36,11 +36,11 @@ class Applied:
 class _Present:
     """A room as read: its state by type and key, who is in it."""
 
-    state: dict[StateKey, Event]
+    state: Mapping[StateKey, Mapping[str, Any]]
+    creator: str
 
     def content(self, key: StateKey) -> Mapping[str, Any] | None:
-        event = self.state.get(key)
-        return None if event is None else event.content
+        return self.state.get(key)
 
     def membership(self, user_id: str) -> str | None:
         content = self.content(("m.room.member", user_id))
@@ -87,19 +87,29 @@ class Provisioner:
 
     def _key_of(self, present: _Present, community: str) -> str:
         """The key a room of ours was made for, by its create event; "" for anybody else's room."""
-        created = present.state.get(("m.room.create", ""))
+        created = present.content(("m.room.create", ""))
         closed = present.content(("m.room.tombstone", ""))
-        if created is None or created.sender not in self._ghosts or closed:
+        if created is None or present.creator not in self._ghosts or closed:
             return ""
-        mark = created.content.get(MANAGED_TYPE)
+        mark = created.get(MANAGED_TYPE)
         if not isinstance(mark, dict) or mark.get("community") != community:
             return ""
         key = mark.get("group")
         return key if isinstance(key, str) else ""
 
     async def _read(self, room_id: str) -> _Present:
+        known = self._projection.room(room_id)
+        if known is not None and known.creator:
+            members = {user: {"membership": membership} for user, membership in known.members.items()}
+            return _Present(
+                {**known.state, **{("m.room.member", user): content for user, content in members.items()}},
+                known.creator,
+            )
         events = [parse_event(raw, room_id) for raw in await self._client.state(room_id, self._ghosts.steward)]
-        return _Present({(event.type, event.state_key): event for event in events if event.state_key is not None})
+        created = next((event.sender for event in events if event.type == "m.room.create"), "")
+        return _Present(
+            {(event.type, event.state_key): event.content for event in events if event.state_key is not None}, created
+        )
 
     async def _create(self, wanted: DesiredCommunity, room: DesiredRoom, done: Applied) -> str:
         body = creation_body(room, self._ghosts)

@@ -153,7 +153,6 @@ class Core:
         self.notices.forget()
         self.projection.forget_all()
         await self._exist(again=True)
-        await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
         self.direct_rooms.forget_vanished(await self.client.joined_rooms(self.ghosts.guardian))
         await self._provision(again=True)
 
@@ -218,6 +217,9 @@ class Core:
 
     async def _provision(self, again: bool = False) -> None:
         """Apply the policy unless this very policy was applied before; know every room of it."""
+        if again or await self.questions.position("rooms_learnt") is None:
+            await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
+            await self._remember("rooms_learnt", "yes")
         digest = f"{policy_digest(self._policy)} {_people_digest(self._people)}"
         missing = [room.key for room in self._wanted.rooms if self.projection.place(self._wanted.id, room.key) is None]
         if again or missing or await self.questions.position("applied") != digest:
@@ -230,9 +232,6 @@ class Core:
             await self._remember("applied", digest)
             log.info("provisioned", created=done.created, changed=done.changed, invited=done.invited)
         self._applied = digest
-        if await self.questions.position("rooms_learnt") is None:
-            await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
-            await self._remember("rooms_learnt", "yes")
 
     async def _remember(self, name: str, value: str) -> None:
         row = {"homeserver": self.config.homeserver.name, "name": name, "value": value}

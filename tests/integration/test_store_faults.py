@@ -68,7 +68,7 @@ async def refuses(community: Community, reason: str) -> None:
     async def said() -> bool:
         status = await community.service.status()
         assert status is not None, "the service does not answer"
-        return status["store"]["refusing"] == reason
+        return bool(status["store"]["refusing"] == reason)
 
     await eventually(said, f"status says “{reason}”", within=30)
     assert (await ask(community, "POST", "/_matrix/app/v1/ping", {"transaction_id": "1"}))[0] == 200

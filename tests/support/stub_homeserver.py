@@ -79,6 +79,7 @@ class Call:
     path: str
     body: Mapping[str, Any] | None
     actor: str | None
+    query: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -122,7 +123,7 @@ class ScriptedHomeserver(HomeserverClient):
     ) -> Any:
         path = path.replace("%21", "!").replace("%3A", ":").replace("%40", "@").replace("%24", "$")
         who = actor.user_id if isinstance(actor, Actor) else actor
-        call = Call(method, path, body, who)
+        call = Call(method, path, body, who, query)
         self.calls.append(call)
         if self.script.first is not None:
             answer = await self.script.first(call)

@@ -3,124 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from appservice.effects.outbox import BACK_OFF_MOST_MS, GATHER_MS, REMEMBERED_MS, UNEXPECTED_AT_MOST
+from appservice.effects.outbox import BACK_OFF_MOST_MS, GATHER_MS, REMEMBERED_MS
 from appservice.flow import (
     Attempt,
-    Done,
-    Effect,
     EnsureDirectRoom,
-    Lane,
-    Notice,
     Postponed,
-    Redact,
     Refused,
-    Result,
     Urgency,
 )
-from appservice.matrix import Rejected, Unreachable
+from appservice.matrix import Unreachable
 from appservice.store import Commit, StoreRefused
-from tests.support.house import GROUP, SAM, SERVER, House, fresh_store, open_house
+from tests.support.house import SAM, fresh_store
+from tests.support.outbox_life import LANE, life, notice, redact, said
 from tests.support.waiting import eventually
-
-LANE = Lane(SERVER, GROUP)
-
-
-def redact(n: int = 1) -> Redact:
-    return Redact(source=f"${n}", rule="r", lane=LANE, room_id=GROUP, event_id=f"${n}", reason="r")
-
-
-def notice(n: int = 1, *, after: Effect | None = None, text: str = "removed", room_id: str = GROUP) -> Notice:
-    return Notice(
-        source=f"${n}",
-        rule="r",
-        lane=LANE,
-        room_id=room_id,
-        text=text,
-        items=({"event": f"${n}"},),
-        after=after.key if after else None,
-    )
-
-
-def said(effect: Effect) -> list[str]:
-    assert isinstance(effect, Notice)
-    return [item["event"] for item in effect.items]
-
-
-@dataclass
-class Scripted:
-    """An executor that does what the script says (a result, or an exception to raise), in the end `Done`."""
-
-    script: list[Result | Exception] = field(default_factory=list)
-    asked: list[tuple[Effect, Attempt]] = field(default_factory=list)
-    hold: asyncio.Event | None = None
-
-    async def execute(self, effect: Effect, attempt: Attempt) -> Result:
-        self.asked.append((effect, attempt))
-        if self.hold is not None:
-            await self.hold.wait()
-        outcome = self.script.pop(0) if self.script else Done()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def types(self) -> list[str]:
-        return [effect.type for effect, _ in self.asked]
-
-
-@dataclass
-class Life:
-    """One life of the process as far as the outbox sees it."""
-
-    house: House
-    executor: Scripted
-
-    async def decide(self, *effects: Effect) -> None:
-        now = self.house.clock.now
-        await self.house.database.commit(Commit(outbox=self.house.outbox.rows(effects, now)))
-        self.house.outbox.take(effects, now)
-
-    async def states(self) -> dict[str, str]:
-        rows = await self.house.table("SELECT key, state FROM outbox")
-        return {str(key): str(state) for key, state in rows}
-
-    async def until_settled(self, *effects: Effect, within: float = 10) -> None:
-        async def settled() -> bool:
-            states = await self.states()
-            return all(states[effect.key] in {"done", "refused", "merged"} for effect in effects)
-
-        await eventually(settled, "the effects are settled", within=within, every=0.01)
-
-    async def until_asked(self, times: int) -> None:
-        async def asked() -> bool:
-            return len(self.executor.asked) >= times
-
-        await eventually(asked, f"the executor is asked {times} times", within=10, every=0.005)
-
-    def due_in(self, effect: Effect) -> int:
-        """ms until the effect is tried again."""
-        return self.house.outbox._entries[effect.key].not_before_ms - self.house.clock.now
-
-
-@asynccontextmanager
-async def life(
-    path: Path, script: Sequence[Result | Exception] = (), hold: asyncio.Event | None = None
-) -> AsyncIterator[Life]:
-    executor = Scripted(list(script), hold=hold)
-    executors = dict.fromkeys(("redact", "notice", "ensure_direct_room"), executor)
-    async with open_house(path, executors=executors) as house:
-        running = asyncio.create_task(house.outbox.run())
-        try:
-            yield Life(house, executor)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
 
 
 @pytest.fixture
@@ -162,6 +61,19 @@ async def test_nothing_is_said_about_a_removal_that_has_not_happened_yet(path: P
         await one.until_settled(first)
         await one.until_settled(notice())
         assert one.executor.types() == ["redact", "redact", "notice"]
+
+
+async def test_an_urgent_effect_waits_too_for_the_one_it_follows(path: Path) -> None:
+    async with life(path, [Postponed("unreachable", 60_000)]) as one:
+        first = redact()
+        second = EnsureDirectRoom(source="$1", rule="r", lane=LANE, user_id=SAM, after=first.key)
+        await one.decide(first, second)
+        await one.until_asked(1)
+        await asyncio.sleep(0.15)
+        assert one.executor.types() == ["redact"]
+        one.house.outbox.homeserver_is_back()
+        await one.until_settled(first, second)
+        assert one.executor.types() == ["redact", "redact", "ensure_direct_room"]
 
 
 async def test_a_removal_that_was_refused_is_not_announced_as_done(path: Path) -> None:
@@ -299,155 +211,6 @@ async def test_a_text_that_may_have_been_sent_is_not_made_to_say_more(path: Path
     for effect, _ in seen:
         visible.setdefault(effect.key, said(effect))
     assert sorted(event for events in visible.values() for event in events) == ["$1", "$2"]
-
-
-# -- failures ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("failure", "code"),
-    [
-        (Rejected(403, "M_FORBIDDEN"), "M_FORBIDDEN"),
-        (Rejected(404, ""), "404"),
-        (Rejected(400, "M_BAD_JSON"), "M_BAD_JSON"),
-        (Refused("vanished"), "vanished"),
-    ],
-    ids=str,
-)
-async def test_what_will_never_work_is_given_up_and_recorded(
-    path: Path, failure: Result | Exception, code: str
-) -> None:
-    async with life(path, [failure]) as one:
-        await one.decide(redact())
-        await one.until_settled(redact())
-        assert await one.house.table("SELECT state, code, attempts FROM outbox") == [("refused", code, 1)]
-        assert (await one.house.questions.counts()).refused == 1
-        ((_, _, line),) = await one.house.questions.audit_lines(str(LANE))
-        assert (line["became"], line["code"], line["key"]) == ("refused", code, redact().key)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [Unreachable("away"), Rejected(500, "M_UNKNOWN"), Rejected(502, ""), Rejected(429, "M_LIMIT_EXCEEDED")],
-    ids=str,
-)
-async def test_what_may_work_later_is_tried_again_and_again(path: Path, failure: Exception) -> None:
-    async with life(path, [failure] * 4) as one:
-        await one.decide(redact())
-        for attempt in range(1, 5):
-            await one.until_asked(attempt)
-            one.house.clock.now += BACK_OFF_MOST_MS
-            one.house.outbox.homeserver_is_back()
-        await one.until_settled(redact())
-        assert [attempt.number for _, attempt in one.executor.asked] == [1, 2, 3, 4, 5]
-        assert await one.house.table("SELECT state, attempts FROM outbox") == [("done", 5)]
-
-
-async def test_pauses_grow_and_have_an_end(path: Path) -> None:
-    async with life(path, [Unreachable("away")] * 12) as one:
-        await one.decide(redact())
-        pauses = []
-        for attempt in range(1, 12):
-            await one.until_asked(attempt)
-            await asyncio.sleep(0)
-            pauses.append(one.due_in(redact()))
-            one.house.outbox.homeserver_is_back()
-        assert pauses == sorted(pauses)
-        assert pauses[0] < 1000
-        assert pauses[-1] == BACK_OFF_MOST_MS
-
-
-async def test_the_pause_that_the_homeserver_asks_for_is_kept(path: Path) -> None:
-    async with life(path, [Rejected(429, "M_LIMIT_EXCEEDED", 7_000)]) as one:
-        await one.decide(redact())
-        await one.until_asked(1)
-        await asyncio.sleep(0)
-        assert one.due_in(redact()) == 7_000
-        one.house.clock.now += 6_999
-        await asyncio.sleep(0.05)
-        assert len(one.executor.asked) == 1
-        one.house.clock.now += 1
-        await one.until_settled(redact())
-
-
-async def test_a_homeserver_that_is_back_is_not_kept_waiting(path: Path) -> None:
-    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
-        await one.decide(redact())
-        await one.until_asked(1)
-        await asyncio.sleep(0)
-        one.house.outbox.homeserver_is_back()
-        await one.until_settled(redact(), within=2)
-
-
-async def test_an_error_nobody_thought_of_is_tried_a_few_times_and_then_recorded(path: Path) -> None:
-    async with life(path, [ValueError("Quillfeather")] * 50) as one:
-        await one.decide(redact())
-        for attempt in range(1, UNEXPECTED_AT_MOST + 1):
-            await one.until_asked(attempt)
-            one.house.outbox.homeserver_is_back()
-        await one.until_settled(redact())
-        assert len(one.executor.asked) == UNEXPECTED_AT_MOST
-        assert await one.house.table("SELECT state, code FROM outbox") == [("refused", "failed")]
-        assert "Quillfeather" not in str(await one.house.table("SELECT * FROM outbox"))
-
-
-async def test_one_effect_that_fails_holds_up_no_other(path: Path) -> None:
-    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
-        await one.decide(redact(1))
-        await one.until_asked(1)
-        await one.decide(redact(2))
-        await one.until_settled(redact(2))
-        assert one.house.outbox.waiting["now"] == 1
-
-
-async def test_a_quiet_effect_that_fails_holds_up_no_other(path: Path) -> None:
-    async with life(path, [Postponed("unreachable", 3_600_000)]) as one:
-        await one.decide(notice(1))
-        one.house.clock.now += GATHER_MS
-        await one.until_asked(1)
-        await one.decide(notice(2, room_id="!other"))
-        one.house.clock.now += GATHER_MS
-        await one.until_settled(notice(2, room_id="!other"))
-
-
-async def test_a_result_that_cannot_be_written_down_is_written_later_and_the_deed_not_repeated(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with life(path) as one:
-        commit = one.house.database.commit
-        refusals = 2
-
-        async def sometimes(what: Commit) -> None:
-            nonlocal refusals
-            if what.settled and refusals:
-                refusals -= 1
-                raise StoreRefused("disk full")
-            await commit(what)
-
-        pauses: list[float] = []
-        sleep = asyncio.sleep
-
-        async def short(seconds: float) -> None:
-            pauses.append(seconds)
-            await sleep(0 if seconds >= 1 else seconds)
-
-        monkeypatch.setattr(one.house.database, "commit", sometimes)
-        monkeypatch.setattr(asyncio, "sleep", short)
-        await one.decide(redact())
-        await one.until_settled(redact())
-        assert len(one.executor.asked) == 1
-        assert refusals == 0
-
-
-async def test_an_effect_of_an_unknown_type_is_refused_and_not_lost_in_silence(path: Path) -> None:
-    async with open_house(path, executors={"notice": Scripted()}) as house:
-        await house.database.commit(Commit(outbox=house.outbox.rows([redact()], 1)))
-        house.outbox.take([redact()], 1)
-
-        async def refused() -> bool:
-            return await house.table("SELECT state, code FROM outbox") == [("refused", "no_executor")]
-
-        await eventually(refused, "the effect is refused", within=5, every=0.01)
 
 
 # -- lives -------------------------------------------------------------------------------------------------------------

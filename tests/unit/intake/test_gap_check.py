@@ -78,6 +78,17 @@ async def test_what_was_not_pushed_is_handled_like_what_was(house: House) -> Non
     assert await house.questions.position("sync_token") == "s1"
 
 
+async def test_each_check_goes_on_where_the_one_before_ended_also_after_a_restart(house: House) -> None:
+    made = await started(house)
+    house.homeserver.script.sync = [answer("s1"), answer("s2"), answer("s3")]
+    await made.check()
+    await made.check()
+    again = await started(house, token=None)
+    await again.check()
+    asked = [(call.query or {}).get("since") for call in house.homeserver.calls if call.path.endswith("/sync")]
+    assert asked == ["s0", "s1", "s2"]
+
+
 async def test_what_was_pushed_already_is_nothing_new(house: House) -> None:
     made = await started(house)
     house.homeserver.script.sync = [answer("s1", message("$1", "bad")), answer("s2", message("$1", "bad"))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,9 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appservice.flow import Effect, EventInput, Facts, Origin
+from appservice.flow import Origin
 from appservice.intake import Projection
-from appservice.intake.endpoint import decode
-from appservice.intake.lanes import TRIES
-from appservice.matrix import Unreachable, parse_event
+from appservice.matrix import Unreachable
 from appservice.store import Commit, StoreRefused
 from tests.support.house import (
     GHOSTS,
@@ -33,6 +31,7 @@ from tests.support.house import (
     open_house,
     state_of,
 )
+from tests.support.lane_handlers import Holds, Remembered, idle, inputs
 from tests.support.stub_homeserver import Call
 from tests.support.waiting import eventually
 
@@ -48,63 +47,6 @@ async def house(path: Path) -> AsyncIterator[House]:
         yield made
 
 
-def inputs(house: House, *raw: Any, origin: Origin = Origin.PUSH) -> list[EventInput]:
-    return [house.input(parse_event(one), origin) for one in raw]
-
-
-async def idle(house: House) -> None:
-    async def empty() -> bool:
-        return house.lanes.waiting == 0 and not house.lanes._workers
-
-    await eventually(empty, "the lanes are empty", within=10, every=0.005)
-
-
-class Remembered:
-    """A handler that remembers the order in which it saw events."""
-
-    name = "test.remembers"
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-        self.members: list[set[str]] = []
-
-    def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
-        self.seen.append(item.id)
-        self.members.append({who for who, how in facts.room.members.items() if how == "join"})
-        return ()
-
-
-class Poisoned:
-    """A handler that cannot bear one word, in the way it is told to."""
-
-    name = "test.poisoned"
-
-    def __init__(self, failure: BaseException | None = None) -> None:
-        self.tries = 0
-        self.failure = failure or ValueError("Quillfeather: a secret word of a member")
-
-    def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
-        if "poison" in str(item.event.content):
-            self.tries += 1
-            raise self.failure
-        yield from ()
-
-
-class Holds:
-    """Answers no question about one room until it is released."""
-
-    def __init__(self, room_id: str) -> None:
-        self.room_id = room_id
-        self.release = asyncio.Event()
-        self.asked = 0
-
-    async def __call__(self, call: Call) -> Any:
-        if call.path.endswith("/state") and self.room_id in call.path:
-            self.asked += 1
-            await self.release.wait()
-        return None
-
-
 # -- once --------------------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +58,15 @@ async def test_an_input_for_a_known_room_is_handled_in_one_commit_without_its_te
     assert len(await house.table("SELECT key FROM outbox")) == 2
     lines = [line for _, _, line in await house.questions.audit_lines(f"{SERVER}/{GROUP}")]
     assert [line["decided"] for line in lines if "decided" in line] == ["redact", "notice"]
+
+
+async def test_what_was_decided_at_once_leaves_at_once(house: House) -> None:
+    await house.lanes.accept(inputs(house, message("$1", "bad")))
+
+    async def redacted() -> bool:
+        return [effect.type for effect in house.executor.effects] == ["redact"]
+
+    await eventually(redacted, "the redaction is executed", within=5, every=0.005)
 
 
 async def test_the_same_event_again_is_nothing_new_however_it_comes(house: House) -> None:
@@ -317,149 +268,6 @@ async def test_messages_found_by_the_gap_check_need_no_reading(house: House) -> 
     assert house.lanes.recovered == 1
 
 
-# -- poison ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "failure", [ValueError("Quillfeather"), RecursionError(), MemoryError(), KeyError("x")], ids=repr
-)
-async def test_a_handler_that_fails_three_times_is_set_aside_and_the_others_decisions_stand(
-    path: Path, failure: Exception
-) -> None:
-    poisoned = Poisoned(failure)
-    async with open_house(path, handlers=(poisoned, RemovesBad())) as house:
-        await house.lanes.accept(inputs(house, message("$1", "bad poison"), message("$2", "bad")))
-        assert poisoned.tries == TRIES == 3
-        assert len(await house.table("SELECT key FROM outbox WHERE type = 'redact'")) == 2
-        set_aside = await house.table("SELECT input_id, handler, error FROM set_aside")
-        assert set_aside == [("$1", "test.poisoned", type(failure).__name__)]
-        assert (await house.questions.counts()).set_aside == 1
-        states = dict(await house.table("SELECT input_id, state FROM journal"))  # type: ignore[arg-type]
-        assert states == {"$1": "set_aside", "$2": "done"}
-
-
-async def test_an_input_that_was_set_aside_keeps_no_text(path: Path) -> None:
-    async with open_house(path, handlers=(Poisoned(),)) as house:
-        house.homeserver.script.state["!new"] = state_of("!new")
-        await house.lanes.accept(inputs(house, message("$1", "poison"), message("$2", "poison", "!new")))
-        await idle(house)
-        assert await house.table("SELECT body FROM journal") == [(None,), (None,)]
-        assert "Quillfeather" not in str(await house.table("SELECT * FROM set_aside"))
-
-
-async def test_an_input_that_was_set_aside_is_not_tried_again_for_ever(path: Path) -> None:
-    poisoned = Poisoned()
-    async with open_house(path, handlers=(poisoned,)) as house:
-        await house.lanes.accept(inputs(house, message("$1", "poison")))
-    async with open_house(path, handlers=(poisoned,)) as house:
-        assert await house.lanes.resume() == 0
-        assert await house.lanes.accept(inputs(house, message("$1", "poison"))) == 0
-    assert poisoned.tries == TRIES
-
-
-async def test_a_waiting_lane_goes_on_after_poison(path: Path) -> None:
-    async with open_house(path, handlers=(Poisoned(), RemovesBad())) as house:
-        house.homeserver.script.state["!new"] = state_of("!new")
-        await house.lanes.accept(inputs(house, message("$1", "poison", "!new"), message("$2", "bad", "!new")))
-        await idle(house)
-        assert await house.table("SELECT source FROM outbox WHERE type = 'redact'") == [("$2",)]
-
-
-# -- strange events ----------------------------------------------------------------------------------------------------
-
-
-def nested(depth: int) -> Any:
-    value: Any = "leaf"
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-STRANGE: dict[str, dict[str, Any]] = {
-    "membership is a list": member("$x", ROSA, ["join"]),
-    "membership is an object": member("$x", ROSA, {"join": 1}),
-    "membership is a number": member("$x", ROSA, 5),
-    "membership is missing": {**member("$x", ROSA, "join"), "content": {}},
-    "content is nested 300 deep": {**message("$x"), "content": {"body": nested(300)}},
-    "content is nested 900 deep": {**message("$x"), "content": {"body": nested(900)}},
-    "power levels are nested 300 deep": {
-        **member("$x", ROSA, ""),
-        "type": "m.room.power_levels",
-        "state_key": "",
-        "content": {"users": nested(300)},
-    },
-    "a topic is nested 300 deep": {
-        **member("$x", ROSA, ""),
-        "type": "m.room.topic",
-        "state_key": "",
-        "content": {"topic": nested(300)},
-    },
-    "a topic has a number beyond 64 bits": {
-        **member("$x", ROSA, ""),
-        "type": "m.room.topic",
-        "state_key": "",
-        "content": {"topic": 2**80},
-    },
-    "power levels are a list": {**member("$x", ROSA, ""), "type": "m.room.power_levels", "content": ["x"]},
-    "the tombstone is strange": {
-        **member("$x", ROSA, ""),
-        "type": "m.room.tombstone",
-        "state_key": "",
-        "content": {"a": []},
-    },
-    "the room version is a number": {
-        **member("$x", ROSA, ""),
-        "type": "m.room.create",
-        "content": {"room_version": 12},
-    },
-    "a number beyond 64 bits": {**message("$x"), "content": {"body": "x", "n": 2**80}},
-    "no id at all": {**message("$x"), "event_id": None},
-    "no room": {**message("$x"), "room_id": 5},
-    "no sender": {**message("$x"), "sender": None},
-    "an unknown type": {**message("$x"), "type": "com.example.unheard.of"},
-    "a state key that is half a character": member("$x", "\ud800", "join"),
-    "a body that is half a character": {**message("$x"), "content": {"body": "\ud800"}},
-    "a body of 65 kB": message("$x", "x" * 65_000),
-    "not an event": {},
-}
-
-
-@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after waiting"])
-@pytest.mark.parametrize("strange", STRANGE.values(), ids=STRANGE)
-async def test_a_strange_event_cannot_stop_the_ones_behind_it(house: House, strange: Any, waits: bool) -> None:
-    """What raises here is answered 500, and the homeserver repeats the transaction for ever."""
-    room = GROUP
-    if waits:
-        room = "!new"
-        house.homeserver.script.state["!new"] = state_of("!new")
-        strange = {**strange, "room_id": "!new"} if strange.get("room_id") == GROUP else strange
-    await house.lanes.accept(inputs(house, strange, message("$good", "bad", room)))
-    await idle(house)
-    assert await house.table("SELECT source FROM outbox WHERE type = 'redact'") == [("$good",)]
-    await house.lanes.accept(inputs(house, message("$later", "bad", room)))
-    await idle(house)
-    assert len(await house.table("SELECT source FROM outbox WHERE type = 'redact'")) == 2
-
-
-@pytest.mark.parametrize("membership", [["join"], {"a": 1}, 5, None], ids=repr)
-async def test_strange_state_of_a_room_does_not_keep_us_from_reading_it(house: House, membership: Any) -> None:
-    house.homeserver.script.state["!new"] = [*state_of("!new"), member("$strange", ROSA, membership, "!new")]
-    await house.lanes.accept(inputs(house, message("$1", "bad", "!new")))
-    await idle(house)
-    assert await house.table("SELECT source FROM outbox WHERE type = 'redact'") == [("$1",)]
-
-
-@pytest.mark.parametrize("text", [r"\ud800", r"\\\ud800\udc00", r"\udc00\udc00"])
-async def test_half_characters_from_the_wire_reach_the_journal_as_something_that_can_be_written(
-    house: House, text: str
-) -> None:
-    body = f'{{"event_id":"$1","room_id":"!new","sender":"{SAM}","type":"m.room.message","content":{{"body":"bad{text}"}}}}'
-    house.homeserver.script.state["!new"] = state_of("!new")
-    await house.lanes.accept(inputs(house, decode(body.encode())))
-    await idle(house)
-    assert await house.table("SELECT source FROM outbox WHERE type = 'redact'") == [("$1",)]
-
-
 # -- the algebra -------------------------------------------------------------------------------------------------------
 
 ROOMS = ["!group", "!other", "!unread"]
@@ -490,7 +298,7 @@ async def test_any_interleaving_of_transactions_repetitions_gaps_and_refusals_ha
                     raise StoreRefused("disk full")
                 await commit(what)
 
-            house.database.commit = sometimes  # type: ignore[method-assign]
+            house.database.commit = sometimes  # type: ignore[method-assign, assignment]
 
             async def deliver(origin: Origin, wanted: list[int]) -> None:
                 while True:

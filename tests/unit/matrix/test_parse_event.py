@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appservice.flow import Event
-from appservice.intake.endpoint import decode
-from appservice.matrix import parse_event
+from appservice.matrix import decode, parse_event
 
 NASTY_TEXT = st.text(max_size=40) | st.sampled_from(
     ["", "\x00", "\ud800", "\u202eabc", "../..", "a" * 256, "$" + "é" * 254, "!x:y\n", "%2e%2e", "@a:b", "malformed:x"]
