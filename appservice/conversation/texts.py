@@ -32,6 +32,17 @@ class Catalogue:
             "card.contact_details_removed": self._removed_card,
             "card.asks_help": self._asks_help,
             "card.asks_appeal": self._asks_appeal,
+            "your.not_in_group": self._not_in_group,
+            "your.invite_withdrawn": self._your_invite_withdrawn,
+            "your.request_heard": self._request_heard,
+            "your.request_declined": self._request_declined,
+            "card.intruder": self._intruder_card,
+            "card.invite_withdrawn": self._invite_withdrawn_card,
+            "card.asks_to_join": self._asks_to_join,
+            "request.not_yours": self._request_not_yours,
+            "request.unknown": self._request_unknown,
+            "request.added": self._request_added,
+            "request.declined": self._request_answered_no,
             "direct.how": self._how,
             "direct.help_heard": self._help_heard,
             "direct.appeal_heard": self._appeal_heard,
@@ -99,6 +110,99 @@ class Catalogue:
         if count > 10:
             lines.append([("", f"And {count - 10} more.")])
         return _paragraphs(lines)
+
+    def _not_in_group(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of a group. I have news for you. It is nothing bad.")],
+                [("", f"Somebody put you into {self._room_names(items)}, and I took you out again.")],
+                [("", "People come in there only when those who look after it have said yes. You did nothing wrong.")],
+                [("", "Would you like to be there? Reply "), ("code", "help"), ("", " and a person will answer.")],
+            ],
+            mentions=_people(items),
+        )
+
+    def _your_invite_withdrawn(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of your group.")],
+                [("", f"You invited somebody to {self._room_names(items)}. I took the invite back.")],
+                [("", "People come in there only when those who look after it have said yes.")],
+                [("", "Ask them first, or reply "), ("code", "help"), ("", " and a person will answer.")],
+            ],
+            mentions=_people(items),
+        )
+
+    def _request_heard(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of a group. Thank you for asking to join.")],
+                [("", f"A person will look at it. The room is {self._room_names(items)}.")],
+                [("", f"They do that in staffed hours: {self._hours}.")],
+                [("", _DANGER)],
+            ],
+            mentions=_people(items),
+        )
+
+    def _request_declined(self, items: tuple[Item, ...]) -> Rendered:
+        return _paragraphs(
+            [
+                [("", "Hello. This is the helper program of a group.")],
+                [("", "Hello. This is the helper program of a group. It is about the question you asked.")],
+                [("", f"We cannot add you to {self._room_names(items)} right now.")],
+                [("", "This is not about you as a person.")],
+                [("", "To ask somebody to look again, reply "), ("code", "appeal"), ("", ".")],
+            ],
+            mentions=_people(items),
+        )
+
+    def _intruder_card(self, items: tuple[Item, ...]) -> Rendered:
+        return self._about(
+            items, "🟠 I took somebody out of a room", "They were in a room without your yes. I told them."
+        )
+
+    def _invite_withdrawn_card(self, items: tuple[Item, ...]) -> Rendered:
+        return self._about(items, "🟠 I took an invite back", "Nobody whose role may let people in had said yes.")
+
+    def _asks_to_join(self, items: tuple[Item, ...]) -> Rendered:
+        reference = items[0].get("reference", "") if items else ""
+        answer: list[tuple[str, str]] = [
+            ("", "Reply "),
+            ("code", f"add {reference}"),
+            ("", " or "),
+            ("code", f"decline {reference}"),
+            ("", ", or invite them by hand."),
+        ]
+        return self._about(items, "🔵 Somebody asks to join", "They know that a person will answer.", answer)
+
+    def _about(
+        self, items: tuple[Item, ...], title: str, why: str, answer: list[tuple[str, str]] | None = None
+    ) -> Rendered:
+        person = items[0].get("person", "") if items else ""
+        return _paragraphs(
+            [
+                [("strong", title), ("", ".")],
+                [("", f"{why} This line is for those who look after the community.")],
+                [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
+                [("", f"The room is {self._room_names(items)}.")],
+                *([answer] if answer else []),
+            ]
+        )
+
+    def _request_not_yours(self, items: tuple[Item, ...]) -> Rendered:
+        return self._reply("Only those whose role may let people in can answer requests.")
+
+    def _request_unknown(self, items: tuple[Item, ...]) -> Rendered:
+        return self._reply("I know no such request. It may have been answered, or taken back.")
+
+    def _request_added(self, items: tuple[Item, ...]) -> Rendered:
+        return self._reply("Thank you. I asked them in.")
+
+    def _request_answered_no(self, items: tuple[Item, ...]) -> Rendered:
+        return self._reply("Thank you. I told them kindly, and how to ask again.")
+
+    def _reply(self, words: str) -> Rendered:
+        return _paragraphs([[("", words)]], msgtype="m.notice")
 
     def _how(self, items: tuple[Item, ...]) -> Rendered:
         return _paragraphs(

@@ -97,7 +97,7 @@ class Facts:
     """The facts loaded for one input.
 
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
-    (room id, user id). `before` is the membership that the person of a member event had until then. `rules` is None
+    (room id, user id); `groups` names the group of each managed room. `before` is the membership that the person of a member event had until then. `rules` is None
     only where no policy is loaded.
     """
 
@@ -109,3 +109,4 @@ class Facts:
     rules: Rules | None = None
     before: str | None = None
     knocks: Collection[tuple[str, str]] = ()
+    groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)

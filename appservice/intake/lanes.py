@@ -97,7 +97,7 @@ class Lanes:
                     waiting.append(item)
                 else:
                     handled.commit.journal.append(self._row(item, "done", None))
-                    self._handle(item, handled)
+                    self._attend(item, handled)
             touched = {item.event.room_id for item in fresh if item.event.is_state}
             await self._commit(handled.commit, touched)
             self._start(handled)
@@ -144,6 +144,13 @@ class Lanes:
 
     # -- handling --------------------------------------------------------------------------------------------------
 
+    def _attend(self, item: EventInput, into: _Handled) -> None:
+        """Handle one input; an error of ours outside the handlers costs that input, and not those behind it."""
+        try:
+            self._handle(item, into)
+        except Exception as error:
+            self._set_aside(item, "lane", error, into)
+
     def _handle(self, item: EventInput, into: _Handled) -> None:
         event = item.event
         before = None
@@ -188,17 +195,21 @@ class Lanes:
                 return list(handler.handle(item, facts))
             except Exception as error:  # whatever it is, the others' decisions must not suffer from it
                 failure = error
-        log.error("input_set_aside", handler=handler.name, input=item.id, error=type(failure).__name__)
+        if failure is not None:
+            self._set_aside(item, handler.name, failure, into)
+        return []
+
+    def _set_aside(self, item: EventInput, handler: str, error: Exception, into: _Handled) -> None:
+        log.error("input_set_aside", handler=handler, input=item.id, error=type(error).__name__)
         into.commit.set_aside.append(
             {
                 "homeserver": self._homeserver,
                 "input_id": item.id,
-                "handler": handler.name,
-                "error": type(failure).__name__,
+                "handler": handler,
+                "error": type(error).__name__,
                 "at_ms": self._clock.now_ms(),
             }
         )
-        return []
 
     def _start(self, handled: _Handled) -> None:
         for effect, since in handled.effects:
@@ -219,7 +230,7 @@ class Lanes:
                 batch = [queue[i] for i in range(min(len(queue), _BATCH))]
                 handled = _Handled(rows)
                 for item in batch:
-                    self._handle(item, handled)
+                    self._attend(item, handled)
                 handled.commit.handled += [(self._homeserver, item.id) for item in batch]
                 await self._insist(handled.commit)
                 self._start(handled)

@@ -48,6 +48,7 @@ class Projection:
         self._places: dict[tuple[str, str], str] = {}
         self._direct: dict[str, str] = {}
         self._knocks: set[tuple[str, str]] = set()
+        self._groups: dict[str, str] = {}
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
         self.rules: Rules | None = None
@@ -83,6 +84,7 @@ class Projection:
             rules=self.rules,
             before=before,
             knocks=self._knocks,
+            groups=MappingProxyType(self._groups),
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------
@@ -126,6 +128,8 @@ class Projection:
         """The homeserver is not the one we knew: everything is read anew."""
         self._rooms.clear()
         self._places.clear()
+        self._groups.clear()
+        self._knocks.clear()
 
     def unmanaged(self, room_id: str) -> None:
         """A room that is none of ours: its events are journalled and nothing else."""
@@ -217,7 +221,9 @@ class Projection:
         self._rooms[facts.room_id] = room
         for key in [key for key, room_id in self._places.items() if room_id == facts.room_id]:
             del self._places[key]
+        self._groups.pop(facts.room_id, None)
         if facts.managed and facts.place is not Place.DIRECT and not facts.closed:
+            self._groups[facts.room_id] = facts.group
             self._places[(facts.community, facts.group)] = facts.room_id
 
     def _room_row(self, room_id: str) -> dict[str, Any]:

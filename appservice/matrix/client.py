@@ -40,7 +40,7 @@ class Actor:
 class HomeserverClient:
     """Calls one homeserver with the application service's token.
 
-    `url` is its base (`http://127.0.0.1:8008`). `observe(ms)` is told how long each write took, `reconnected()` that a
+    `url` is its base (`http://127.0.0.1:8008`). `observe(ms)` is told how long each message and redaction took, `reconnected()` that a
     call succeeded after one had found nobody there. Raises `Unreachable` and `Rejected`.
     """
 
@@ -74,10 +74,12 @@ class HomeserverClient:
         actor: Actor | str | None = None,
         query: Mapping[str, str] | None = None,
         deadline_s: float | None = None,
+        comparable: bool = False,
     ) -> Any:
         """Return the decoded answer of one request. `path` starts with `/` and is quoted already.
 
-        `actor` is an `Actor` (user and device) or a bare user id; None acts as the sender without device.
+        `actor` is an `Actor` (user and device) or a bare user id; None acts as the sender without device. `comparable`
+        writes cost the homeserver about the same, so that their time tells how busy it is.
         """
         if self._session is None:
             raise Unreachable("the client is closed")
@@ -100,7 +102,7 @@ class HomeserverClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._lost()
             raise Unreachable(type(error).__name__) from None
-        if method != "GET":
+        if comparable:
             self.observe((monotonic() - started) * 1000)
         self._found()
         decoded = _decode(data)
@@ -127,12 +129,12 @@ class HomeserverClient:
     ) -> str:
         """Send a message event; return its event id. The same `transaction` and actor give the same event."""
         path = f"/_matrix/client/v3/rooms/{_q(room_id)}/send/{_q(event_type)}/{_q(transaction)}"
-        return _string(await self.call("PUT", path, content, actor=actor), "event_id")
+        return _string(await self.call("PUT", path, content, actor=actor, comparable=True), "event_id")
 
     async def redact(self, room_id: str, event_id: str, reason: str, transaction: str, actor: Actor) -> str:
         """Redact an event; return the redaction's event id."""
         path = f"/_matrix/client/v3/rooms/{_q(room_id)}/redact/{_q(event_id)}/{_q(transaction)}"
-        return _string(await self.call("PUT", path, {"reason": reason}, actor=actor), "event_id")
+        return _string(await self.call("PUT", path, {"reason": reason}, actor=actor, comparable=True), "event_id")
 
     async def event(self, room_id: str, event_id: str, actor: Actor | str) -> dict[str, Any]:
         """Return one event as `actor` may see it. Rejected(404) where the homeserver does not have it."""
@@ -195,6 +197,11 @@ class HomeserverClient:
 
     async def invite(self, room_id: str, user_id: str, actor: Actor | str) -> None:
         await self.call("POST", f"/_matrix/client/v3/rooms/{_q(room_id)}/invite", {"user_id": user_id}, actor=actor)
+
+    async def kick(self, room_id: str, user_id: str, reason: str, actor: Actor | str) -> None:
+        """Take somebody out; of an invited or asking person it withdraws that. `reason` is a code: all can read it."""
+        body = {"user_id": user_id, "reason": reason}
+        await self.call("POST", f"/_matrix/client/v3/rooms/{_q(room_id)}/kick", body, actor=actor)
 
     # -- ourselves -------------------------------------------------------------------------------------------------
 

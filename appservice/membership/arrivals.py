@@ -20,4 +20,7 @@ class Arrivals:
         person = event.state_key
         if facts.room.place is Place.DIRECT or person in facts.ghosts or person in facts.direct_rooms:
             return
+        rules = facts.rules
+        if rules is not None and not rules.admits(facts.room.community, facts.room.group, person):
+            return  # whoever may not be here is told so, by the doors
         yield EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from appservice.effects import KEY_FIELD, Speaker
 from appservice.flow import Attempt, DirectMessage, Done, Effect, EnsureDirectRoom, Ghosts, Refused, Result
@@ -40,7 +41,7 @@ class DirectRooms:
         self._ghosts = ghosts
         self._guardian = guardian
         self._community = community
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def reach(self, user_id: str) -> tuple[str, str] | None:
         """Return (room id, reach) of a person, None while there is no room."""
@@ -58,20 +59,16 @@ class DirectRooms:
 
         Raises `HomeserverError` and `StoreRefused`; call it again.
         """
-        lock = self._busy.setdefault(user_id, asyncio.Lock())
-        try:
-            async with lock:
-                known = self.reach(user_id)
-                if known is not None:
-                    return known
-                room_id = await self._find(user_id) or await self._make(user_id, key)
-                how = await self._admit(room_id, user_id)
-                await self._database.commit(self._projection.direct_row(user_id, room_id, how))
-                self._projection.set_direct_room(user_id, room_id, how)
-                return room_id, how
-        finally:
-            if not lock.locked():
-                self._busy.pop(user_id, None)
+        lock = self._busy.setdefault(user_id, asyncio.Lock())  # held by all who wait, gone with the last
+        async with lock:
+            known = self.reach(user_id)
+            if known is not None:
+                return known
+            room_id = await self._find(user_id) or await self._make(user_id, key)
+            how = await self._admit(room_id, user_id)
+            await self._database.commit(self._projection.direct_row(user_id, room_id, how))
+            self._projection.set_direct_room(user_id, room_id, how)
+            return room_id, how
 
     async def _find(self, user_id: str) -> str | None:
         """Return a room of ours made for this person by an attempt that did not live to write it down."""

@@ -26,7 +26,7 @@ from appservice.matrix import (
     Watch,
     wait_until_up,
 )
-from appservice.membership import Arrivals
+from appservice.membership import Arrivals, Doors, InviteExecutor, JoinWords, RemoveExecutor, Standing
 from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.provisioning import Provisioner
 from appservice.service.config import Config, Registration
@@ -92,6 +92,8 @@ class Core:
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
         community = policy.community.id
         wanted = compile_community(policy, people)
+        self.standing = Standing(name, policy, wanted, people)
+        self.projection.rules = self.standing
         names = {room.key: room.name for room in wanted.rooms}
         hours = plain_hours(policy.community.hours)
         wording = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
@@ -105,10 +107,18 @@ class Core:
             "notice": self.notices,
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
+            "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
+            "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "card": CardExecutor(speaker, self.projection.place),
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
-        own: Sequence[Handler] = (personal_data(policy), Arrivals(), Requests())
+        own: Sequence[Handler] = (
+            personal_data(policy),
+            Doors(),
+            Arrivals(),
+            JoinWords(),
+            Requests(),
+        )
         self.lanes = Lanes(
             name,
             self.database,
@@ -119,6 +129,7 @@ class Core:
             self.client,
             self.ghosts,
             clock,
+            {"approve": self.standing.approve},
         )
         self.restore_check = RestoreCheck(
             self.client,
@@ -166,6 +177,7 @@ class Core:
         self._stack.push_async_callback(self.database.close)
         await self._stack.enter_async_context(self.client)
         await self.projection.load(self.questions)
+        self.standing.load(await self.questions.approvals())
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
         if any(resumed):

@@ -37,6 +37,7 @@ class Commit:
     members_replaced: list[tuple[str, str]] = field(default_factory=list)
     members: list[dict[str, Any]] = field(default_factory=list)
     direct_rooms: list[dict[str, Any]] = field(default_factory=list)
+    approvals: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: journal and outbox rows settled before this time (ms) are deleted
     forget_before_ms: int | None = None
@@ -54,6 +55,7 @@ class Commit:
         self.members_replaced += other.members_replaced
         self.members += other.members
         self.direct_rooms += other.direct_rooms
+        self.approvals += other.approvals
         self.positions += other.positions
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
 
@@ -71,6 +73,7 @@ class Commit:
             or self.members_replaced
             or self.members
             or self.direct_rooms
+            or self.approvals
             or self.positions
             or self.forget_before_ms
         )

@@ -10,7 +10,17 @@ import orjson
 from sqlalchemy import func, select
 
 from appservice.store.database import Database
-from appservice.store.schema import audit, direct_rooms, journal, members, outbox, positions, rooms, set_aside
+from appservice.store.schema import (
+    approvals,
+    audit,
+    direct_rooms,
+    journal,
+    members,
+    outbox,
+    positions,
+    rooms,
+    set_aside,
+)
 
 #: Ids asked about in one statement; SQLite allows 32,766 parameters.
 _IDS_AT_ONCE = 500
@@ -184,6 +194,12 @@ class Questions:
         columns = (direct_rooms.c.user_id, direct_rooms.c.room_id, direct_rooms.c.reach)
         statement = select(*columns).where(direct_rooms.c.homeserver == self._homeserver)
         return {user: (room, how) for user, room, how in await self._database.fetch(statement)}
+
+    async def approvals(self) -> list[tuple[str, str, str]]:
+        """Return (community, group, user id) of everybody whom a person let in."""
+        columns = (approvals.c.community, approvals.c.grp, approvals.c.user_id)
+        statement = select(*columns).where(approvals.c.homeserver == self._homeserver)
+        return [(community, group, user) for community, group, user in await self._database.fetch(statement)]
 
     async def position(self, name: str) -> str | None:
         statement = select(positions.c.value).where(

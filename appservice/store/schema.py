@@ -115,6 +115,18 @@ direct_rooms = Table(
     Column("reach", String, nullable=False),
 )
 
+#: Who was let into a group by a person whose role may; `source` is the event by which it was decided.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("community", String, primary_key=True),
+    Column("grp", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("approved_by", String, nullable=False),
+    Column("source", String, nullable=False),
+)
+
 #: Where we stand in streams of others: the gap check's token, and the like.
 positions = Table(
     "positions",

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appservice.store.audit import Chains
 from appservice.store.commit import Commit
-from appservice.store.schema import direct_rooms, journal, members, outbox, positions, rooms, set_aside
+from appservice.store.schema import approvals, direct_rooms, journal, members, outbox, positions, rooms, set_aside
 
 _journal_new = insert(journal).on_conflict_do_nothing()
 _journal_handled = (
@@ -44,6 +44,7 @@ def _upsert(table: Any, *changing: str) -> Any:
 _rooms = _upsert(rooms, "record")
 _members = _upsert(members, "membership")
 _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
+_approvals = insert(approvals).on_conflict_do_nothing()
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -85,10 +86,13 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         connection.execute(_members_clear, [{"h": h, "r": r} for h, r in commit.members_replaced])
     if commit.members:
         connection.execute(_members, commit.members)
-    if commit.direct_rooms:
-        connection.execute(_direct_rooms, commit.direct_rooms)
-    if commit.positions:
-        connection.execute(_positions, commit.positions)
+    for statement, rows in (
+        (_direct_rooms, commit.direct_rooms),
+        (_approvals, commit.approvals),
+        (_positions, commit.positions),
+    ):
+        if rows:
+            connection.execute(statement, rows)
     if commit.forget_before_ms is not None:
         connection.execute(_journal_forget, {"before": commit.forget_before_ms})
         connection.execute(_outbox_forget, {"before": commit.forget_before_ms})

@@ -120,6 +120,7 @@ class ScriptedHomeserver(HomeserverClient):
         actor: Actor | str | None = None,
         query: Mapping[str, str] | None = None,
         deadline_s: float | None = None,
+        comparable: bool = False,
     ) -> Any:
         path = path.replace("%21", "!").replace("%3A", ":").replace("%40", "@").replace("%24", "$")
         who = actor.user_id if isinstance(actor, Actor) else actor

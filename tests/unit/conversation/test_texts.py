@@ -132,10 +132,12 @@ def test_a_text_without_anybody_to_mention_says_so_instead_of_leaving_it_to_clie
     assert message_content(catalogue().render(text, ()), "key")["m.mentions"] == {}
 
 
-def test_the_count_is_the_count(text: str) -> None:
-    if "removed" not in text:
-        pytest.skip("counts nothing")
-    one, many = (catalogue().render(text, items(count)).body for count in (1, 7))
+COUNTING = ["removed.contact_details", "your.contact_details_removed", "card.contact_details_removed"]
+
+
+@pytest.mark.parametrize("counting", COUNTING)
+def test_the_count_is_the_count(counting: str) -> None:
+    one, many = (catalogue().render(counting, items(count)).body for count in (1, 7))
     assert "7 messages" in many
     assert "7" not in one
 

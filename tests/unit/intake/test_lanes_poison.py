@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from appservice.flow import Event
 from appservice.intake.lanes import TRIES
+from appservice.matrix import decode
+from appservice.store import Commit
 from tests.support.house import (
     GROUP,
     ROSA,
@@ -177,3 +180,26 @@ async def test_half_characters_from_the_wire_reach_the_journal_as_something_that
     await house.lanes.accept(inputs(house, decode(body.encode())))
     await idle(house)
     assert await house.table("SELECT source FROM outbox WHERE type = 'redact'") == [("$1",)]
+
+
+@pytest.mark.parametrize("room", [GROUP, "!new"], ids=["at once", "after waiting"])
+async def test_an_error_of_ours_outside_the_handlers_costs_one_input_and_not_the_lane(
+    house: House, monkeypatch: pytest.MonkeyPatch, room: str
+) -> None:
+    """Raised at once it would be answered 500 for ever; raised later it would end the lane until a restart."""
+    apply = house.projection.apply
+
+    def stumbles(event: Event) -> Commit | None:
+        if event.event_id == "$x":
+            raise ZeroDivisionError
+        return apply(event)
+
+    monkeypatch.setattr(house.projection, "apply", stumbles)
+    house.homeserver.script.state["!new"] = state_of("!new")
+    await house.lanes.accept(inputs(house, member("$x", ROSA, "join", room), message("$good", "bad", room)))
+    await idle(house)
+    await house.lanes.accept(inputs(house, message("$later", "bad", room)))
+    await idle(house)
+    assert sorted(await house.table("SELECT source FROM outbox WHERE type = 'redact'")) == [("$good",), ("$later",)]
+    assert await house.table("SELECT input_id FROM set_aside") == [("$x",)]
+    assert (await house.questions.counts()).pending == 0

@@ -45,10 +45,11 @@ class World:
 
     async def __call__(self, call: Call) -> Any:
         if self.fail_on and self.fail_on in call.path and self.failures:
+            await asyncio.sleep(0.005)
             raise self.failures.pop(0)
         if call.path.endswith("/createRoom"):
             assert call.body is not None
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
             room_id = f"!dm{len(self.created)}"
             self.created.append(dict(call.body))
             self.members[room_id] = {GHOSTS.steward}

@@ -1,0 +1,130 @@
+"""Who is in which room, enforced from the stream: doors that close behind whoever may not be there.
+
+Fails closed: whom no policy, people file or approval admits is taken out. What a person decides is checked by their
+role at that moment, and again when the effect leaves (`removal.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from appservice.flow import (
+    Approve,
+    Card,
+    DirectMessage,
+    Effect,
+    EnsureDirectRoom,
+    EventInput,
+    Facts,
+    Invite,
+    Place,
+    Remove,
+    Rules,
+)
+from appservice.membership.words import request_reference
+
+#: Kinds of rooms that anybody may enter; what their join rules let in is welcome.
+_ANYBODY = {"open"}
+
+
+class Doors:
+    """Joins, invites and requests in every managed room but the direct ones."""
+
+    name = "doors"
+
+    def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
+        event, room, rules = item.event, facts.room, facts.rules
+        if event.type != "m.room.member" or not event.state_key or rules is None or room.place is Place.DIRECT:
+            return ()
+        person = event.state_key
+        present = room.members.get(person)
+        if person in facts.ghosts or present != event.content.get("membership"):
+            return ()  # what is late is judged by the present
+        if rules.admits(room.community, room.group, person):
+            return self._welcome(item, facts, person) if present == "knock" else ()
+        if present == "join":
+            return self._intruder(item, facts, person)
+        if present == "invite":
+            return self._invited(item, facts, person, rules)
+        if present == "knock":
+            return self._asked(item, facts, person)
+        return ()
+
+    def _welcome(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        yield Invite(source=item.id, rule=self.name, lane=item.lane, room_id=facts.room.room_id, user_id=person)
+
+    def _intruder(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        remove = self._remove(item, person, "not_admitted")
+        yield remove
+        entry = {"person": person, "room": item.event.room_id}
+        yield DirectMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            after=remove.key,
+            user_id=person,
+            text="your.not_in_group",
+            items=(entry,),
+        )
+        yield self._card(item, facts, person, "card.intruder", remove.key)
+
+    def _invited(self, item: EventInput, facts: Facts, person: str, rules: Rules) -> Iterable[Effect]:
+        by, room = item.event.sender, facts.room
+        approving = rules.kind(room.community, room.group) == "hybrid" and facts.before == "knock"
+        if approving and rules.can(room.community, by, "approve_join"):
+            yield Approve(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                community=room.community,
+                group=room.group,
+                user_id=person,
+                by=by,
+            )
+            return
+        remove = self._remove(item, person, "invite_withdrawn")
+        yield remove
+        if by not in facts.ghosts and by != person:
+            yield DirectMessage(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                after=remove.key,
+                user_id=by,
+                text="your.invite_withdrawn",
+                items=({"person": by, "room": item.event.room_id},),
+            )
+        yield self._card(item, facts, person, "card.invite_withdrawn", remove.key)
+
+    def _asked(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        if facts.rules is None or facts.rules.kind(facts.room.community, facts.room.group) != "hybrid":
+            return
+        yield EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
+        yield DirectMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            user_id=person,
+            text="your.request_heard",
+            items=({"person": person, "room": item.event.room_id},),
+        )
+        yield self._card(item, facts, person, "card.asks_to_join", None)
+
+    def _remove(self, item: EventInput, person: str, code: str) -> Remove:
+        return Remove(
+            source=item.id, rule=self.name, lane=item.lane, room_id=item.event.room_id, user_id=person, code=code
+        )
+
+    def _card(self, item: EventInput, facts: Facts, person: str, text: str, after: str | None) -> Card:
+        reference = request_reference(item.event.room_id, person)
+        return Card(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            after=after,
+            community=facts.room.community,
+            place=Place.MODERATORS,
+            about=person,
+            text=text,
+            items=({"person": person, "room": item.event.room_id, "reference": reference},),
+        )

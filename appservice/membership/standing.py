@@ -1,0 +1,72 @@
+"""`flow.Rules` from a compiled policy, its people file, and the approvals given since."""
+
+from __future__ import annotations
+
+from appservice.flow import Approve, Effect
+from appservice.store import Commit
+from policies.desired import DesiredCommunity
+from policies.people import People, Person
+from policies.schema import Policy
+
+
+class Standing:
+    """Who may be where and do what in one community. Approvals are remembered in memory at once and in the store."""
+
+    def __init__(self, homeserver: str, policy: Policy, community: DesiredCommunity, people: People) -> None:
+        self._homeserver = homeserver
+        self._policy = policy
+        self._rooms = {room.key: room for room in community.rooms}
+        self._community = community.id
+        self._people = people
+        self._approved: dict[str, set[str]] = {}
+
+    def load(self, approvals: list[tuple[str, str, str]]) -> None:
+        """Take (community, group, user id) of approvals given earlier."""
+        for community, group, user_id in approvals:
+            if community == self._community:
+                self._approved.setdefault(user_id, set()).add(group)
+
+    def people(self) -> People:
+        """Return the people file's people with what was approved since: what a plan is made from."""
+        merged = dict(self._people.by_id)
+        for user_id, groups in self._approved.items():
+            person = self._people.get(user_id)
+            known = {group for group in groups if group in self._policy.groups}
+            if known:
+                merged[user_id] = Person(user_id, person.roles, person.groups | known)
+        return People(merged)
+
+    def approve(self, effect: Effect) -> Commit:
+        """Note an approval; return its row."""
+        assert isinstance(effect, Approve)
+        self._approved.setdefault(effect.user_id, set()).add(effect.group)
+        row = {
+            "homeserver": self._homeserver,
+            "community": effect.community,
+            "grp": effect.group,
+            "user_id": effect.user_id,
+            "approved_by": effect.by,
+            "source": effect.source,
+        }
+        return Commit(approvals=[row])
+
+    # -- flow.Rules ------------------------------------------------------------------------------------------------
+
+    def kind(self, community: str, group: str) -> str:
+        room = self._rooms.get(group)
+        return str(room.kind) if room is not None and community == self._community else ""
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        room = self._rooms.get(group)
+        if room is None or community != self._community:
+            return False
+        if room.membership.admits(self._people.get(user_id)):
+            return True
+        approved = self._approved.get(user_id, set())
+        return not approved.isdisjoint(room.membership.groups)
+
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        if community != self._community:
+            return False
+        roles = self._people.get(user_id).roles
+        return any(duty in self._policy.roles[role].can for role in roles if role in self._policy.roles)
