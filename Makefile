@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: setup demo test lint unit integration chaos bench lock clean
+.PHONY: setup demo test lint unit integration acceptance chaos bench lock clean
 
 setup: $(VENV)/.ready .venv-synapse/.ready ## both environments, pinned
 
@@ -26,7 +26,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml $(UV)
 demo: setup ## the main job, on a real embedded Synapse; Ctrl-C stops all
 	@$(BIN)/inglenook demo
 
-test: lint unit integration chaos ## all that CI runs
+test: lint unit integration acceptance chaos ## all that CI runs
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -39,6 +39,9 @@ unit: setup
 
 integration: setup
 	$(BIN)/python -m pytest tests/integration
+
+acceptance: setup
+	$(BIN)/python -m pytest tests/acceptance
 
 chaos: setup
 	$(BIN)/python -m pytest tests/chaos

@@ -38,6 +38,8 @@ GATHER_MS = 400
 #: ms of the first back-off and of the longest.
 BACK_OFF_MS = 250
 BACK_OFF_MOST_MS = 15_000
+#: ms that a homeserver's wish to be left alone is honoured at most: a redaction is never parked for a day.
+WAIT_MOST_MS = 120_000
 #: Attempts that end in an unexpected exception before the effect is refused.
 UNEXPECTED_AT_MOST = 5
 #: ms after which the homeserver's memory of transaction ids (24 h) is not relied on any more.
@@ -201,7 +203,7 @@ class Outbox:
         while not self._closing:
             await self._until_allowed(entry)
             async with self._slots[entry.effect.urgency]:
-                if self._closing or await self._try(entry):
+                if self._closing or await self._try_safely(entry):
                     return
 
     async def _until_allowed(self, entry: _Entry) -> None:
@@ -268,7 +270,7 @@ class Outbox:
             lead, *others = group
             if not await self._write_attempt(lead, others):
                 self._put_back(group)
-            elif not await self._try(lead):
+            elif not await self._try_safely(lead):
                 self._put_back([lead])
         finally:
             self._slots[Urgency.WHEN_QUIET].release()
@@ -295,6 +297,15 @@ class Outbox:
         return True
 
     # -- one attempt -----------------------------------------------------------------------------------------------
+
+    async def _try_safely(self, entry: _Entry) -> bool:
+        """As `_try`; an error of ours outside the executor postpones the effect instead of losing sight of it."""
+        try:
+            return await self._try(entry)
+        except Exception as error:
+            log.error("effect_failed", type=entry.effect.type, key=entry.effect.key, error=type(error).__name__)
+            entry.not_before_ms = self._clock.now_ms() + BACK_OFF_MOST_MS
+            return False
 
     async def _try(self, entry: _Entry) -> bool:
         """Attempt an effect once; return whether it is settled."""
@@ -333,7 +344,8 @@ class Outbox:
             return Postponed("unreachable")
         except Rejected as error:
             if error.temporary:
-                return Postponed(error.errcode or str(error.status), error.retry_after_ms)
+                wait = error.retry_after_ms
+                return Postponed(error.errcode or str(error.status), wait if wait is None else min(wait, WAIT_MOST_MS))
             return Refused(error.errcode or str(error.status))
         except StoreRefused:
             return Postponed("store", 1000)

@@ -285,5 +285,7 @@ async def wait_until_up(client: HomeserverClient, *, pause_s: float = 0.5) -> No
             await client.versions()
         except Unreachable:
             await asyncio.sleep(pause_s)
+        except Rejected:
+            return
         else:
             return

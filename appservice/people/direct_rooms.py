@@ -12,10 +12,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from appservice.effects import KEY_FIELD, Speaker
-from appservice.flow import Attempt, DirectMessage, Done, Effect, EnsureDirectRoom, Ghosts, Refused, Result
+from appservice.flow import Attempt, DirectMessage, Done, Effect, EnsureDirectRoom, Ghosts, Place, Refused, Result
 from appservice.intake import MARKER_TYPE, Projection
 from appservice.matrix import Actor, AdminCapability, HomeserverClient, Rejected, parse_event
-from appservice.store import Database
+from appservice.store import Commit, Database
 
 #: `reach` of a person: we can be read, an invite waits, they refuse invites.
 REACHED, INVITED, BLOCKED = "reached", "invited", "blocked"
@@ -41,7 +41,29 @@ class DirectRooms:
         self._ghosts = ghosts
         self._guardian = guardian
         self._community = community
+        self._all_known = asyncio.Event()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def adopt(self) -> None:
+        """Every room of ours is known now: note whose direct rooms are among them, without asking the homeserver.
+
+        Raises `StoreRefused`.
+        """
+        rows = Commit()
+        for facts in self._projection.rooms():
+            person = facts.create.get("org.inglenook.for")
+            if facts.place is not Place.DIRECT or facts.community != self._community or not isinstance(person, str):
+                continue
+            joined = facts.members.get(person) == "join"
+            if facts.members.get(self._ghosts.guardian) == "join" and joined and self.reach(person) is None:
+                rows.add(self._projection.direct_row(person, facts.room_id, REACHED))
+                self._projection.set_direct_room(person, facts.room_id, REACHED)
+        await self._database.commit(rows)
+        self._all_known.set()
+
+    def all_are_known(self) -> None:
+        """The store knew every room of ours already."""
+        self._all_known.set()
 
     def reach(self, user_id: str) -> tuple[str, str] | None:
         """Return (room id, reach) of a person, None while there is no room."""
@@ -60,6 +82,7 @@ class DirectRooms:
         Raises `HomeserverError` and `StoreRefused`; call it again.
         """
         lock = self._busy.setdefault(user_id, asyncio.Lock())  # held by all who wait, gone with the last
+        await self._all_known.wait()
         async with lock:
             known = self.reach(user_id)
             if known is not None:

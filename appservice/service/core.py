@@ -164,6 +164,7 @@ class Core:
         self.notices.forget()
         self.projection.forget_all()
         await self._exist(again=True)
+        await self._learn(again=True)
         self.direct_rooms.forget_vanished(await self.client.joined_rooms(self.ghosts.guardian))
         await self._provision(again=True)
 
@@ -203,8 +204,9 @@ class Core:
                 with suppress(HomeserverError):
                     await self.client.ping(self._registration.id)
                 await self._exist()
-                gap = asyncio.create_task(self.gap.run(), name="gap")
-                self._tasks.append(gap)
+                await self._learn()
+                if not any(task.get_name() == "gap" for task in self._tasks):
+                    self._tasks.append(asyncio.create_task(self.gap.run(), name="gap"))
                 await self._provision()
                 self._waiting_for = None
                 self._ready = True
@@ -227,18 +229,24 @@ class Core:
         await self.client.set_display_name(self.actors[Identity.GUARDIAN], GUARDIAN_NAME)
         await self._remember("identities", DEVICE)
 
+    async def _learn(self, again: bool = False) -> None:
+        """Know every room that we are in: from the store, or by one read of each."""
+        if not again and await self.questions.position("rooms_learnt") is not None:
+            self.direct_rooms.all_are_known()
+            return
+        await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
+        await self.direct_rooms.adopt()
+        await self._remember("rooms_learnt", "yes")
+
     async def _provision(self, again: bool = False) -> None:
         """Apply the policy unless this very policy was applied before; know every room of it."""
-        if again or await self.questions.position("rooms_learnt") is None:
-            await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
-            await self._remember("rooms_learnt", "yes")
         digest = f"{policy_digest(self._policy)} {_people_digest(self._people)}"
         missing = [room.key for room in self._wanted.rooms if self.projection.place(self._wanted.id, room.key) is None]
         if again or missing or await self.questions.position("applied") != digest:
             self._waiting_for = "provisioning"
             if not await self.admin.probe():
                 log.warning("no_admin_capability", follows="people are invited to their direct room, not joined")
-            done = await self.provisioner.apply(self._wanted, self._people)
+            done = await self.provisioner.apply(self._wanted, self.standing.people())
             for problem in done.problems:
                 log.warning("provisioning_problem", problem=problem)
             await self._remember("applied", digest)

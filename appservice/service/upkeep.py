@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -42,6 +43,9 @@ class Upkeep:
             if not await self._database.truncate_log():
                 self._purged = True
         now = self._clock.now_ms()
+        if self._database.refusing is not None:
+            with suppress(StoreRefused):  # whether the disk has room again is told by writing to it
+                await self._database.commit(Commit(forget_before_ms=now - KEPT_MS))
         if now / 1000 - self._anchored_at >= _ANCHOR_S:
             try:
                 root = await self._database.run(lambda connection: anchor(connection, now))

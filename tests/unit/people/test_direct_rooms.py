@@ -122,7 +122,9 @@ def _state(room_id: str, body: Any) -> list[dict[str, Any]]:
 def _rooms(homeserver: ScriptedHomeserver, projection: Projection, database: Database) -> DirectRooms:
     admin = AdminCapability(homeserver, GHOSTS.steward, Silent())
     guardian = Actor(GHOSTS.guardian, "D")
-    return DirectRooms(homeserver, admin, projection, database, GHOSTS, guardian, "hearth")
+    rooms = DirectRooms(homeserver, admin, projection, database, GHOSTS, guardian, "hearth")
+    rooms.all_are_known()
+    return rooms
 
 
 @asynccontextmanager
@@ -306,3 +308,24 @@ async def test_it_is_recognised_as_a_direct_room_of_ours(tmp_path: Path) -> None
         room = one.projection.room("!dm0")
         assert room is not None
         assert room.place is Place.DIRECT
+
+
+async def test_rooms_read_on_a_cold_start_are_taken_for_what_they_are_without_asking_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as one:
+        await one.rooms.ensure(SAM, "key")
+        await one.rooms.ensure(ROSA, "key2")
+        one.members["!dm1"].discard(ROSA)  # she left it: that is no reach
+        one.projection = Projection(SERVER, GHOSTS)
+        for room_id in ("!dm0", "!dm1"):
+            one.learn(room_id)
+        admin = AdminCapability(one.homeserver, GHOSTS.steward, Silent())
+        actor = Actor(GHOSTS.guardian, "D")
+        cold = DirectRooms(one.homeserver, admin, one.projection, one.database, GHOSTS, actor, "hearth")
+        asked = asyncio.create_task(cold.ensure(SAM, "key3"))
+        await asyncio.sleep(0)
+        assert not asked.done(), "before all rooms are known, a second one would be made"
+        calls = len(one.homeserver.calls)
+        await cold.adopt()
+        assert await asked == ("!dm0", REACHED)
+        assert len(one.homeserver.calls) == calls
+        assert one.projection.direct_reach == {SAM: ("!dm0", REACHED)}
