@@ -48,6 +48,31 @@ def _bad(message: str) -> typer.Exit:
 
 
 @app.command()
+def check(
+    policy: Annotated[Path, typer.Argument(help="The policy file.")],
+    people: Annotated[Path | None, typer.Option(help="The people file; else the one beside the policy.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Read a policy and its people, and say what is wrong, where, and what to do; exit status 2 if anything is."""
+    from dataclasses import asdict
+
+    from policies.compile import compile_community
+    from policies.load import load_files
+
+    loaded = load_files(policy, people)
+    if as_json:
+        out.print(json.dumps([asdict(finding) for finding in loaded.findings], indent=2), markup=False, highlight=False)
+    else:
+        for finding in loaded.findings:
+            out.print(str(finding), markup=False, highlight=False)
+    if loaded.policy is None or loaded.people is None:
+        raise typer.Exit(BAD_INPUT)
+    if not as_json:
+        rooms = compile_community(loaded.policy, loaded.people).rooms
+        out.print(f"[bold green]✓[/] {policy}: {len(rooms)} rooms, {len(loaded.people.by_id)} people", highlight=False)
+
+
+@app.command()
 def serve(config: ConfigOption) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
     from appservice.service.serve import main

@@ -40,10 +40,10 @@ def guide(
         "   It stays, because it is Sam's own. Sam is told that all can see it.",
         f"3. As sam, try to join #{closed.alias_localpart}:{wanted.server}",
         "   That room is closed. Sam is kept out.",
-        f"4. As morgan, open {room['moderators']}.",
+        "4. As sam, answer the helper's private message with the word: help",
+        f"   As amina, look in {room['safeguarding']}. A card there says that Sam asks for a person.",
+        f"5. As morgan, look in {room['moderators']}.",
         "   A card there tells of what was taken away, and from whom.",
-        "5. As rosa, write: You can always call Samaritans on 116 123",
-        "   It stays. Helplines are never taken away.",
     )
     _part(
         out,

@@ -312,6 +312,13 @@ def test_a_folder_with_other_things_is_left_alone(fresh: Demo) -> None:
     assert [path.name for path in fresh.folder.iterdir()] == ["letters.txt"]
 
 
+def test_the_benchmarks_may_keep_their_worlds_beside_it(fresh: Demo) -> None:
+    (fresh.folder / "benchmarks").mkdir(parents=True)
+    run = fresh.start("--check").prints("Inglenook shows itself").tell(signal.SIGINT)
+    assert run.ends() == 1
+    assert (fresh.folder / "benchmarks").is_dir()
+
+
 def test_a_damaged_record_says_what_to_delete(fresh: Demo) -> None:
     fresh.folder.mkdir()
     (fresh.folder / "demo.json").write_text("{", encoding="utf-8")
