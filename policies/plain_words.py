@@ -18,7 +18,7 @@ _ENTRY: Final = {
 }
 # What was written keeps the visibility that it was written under (specification, "Room History Visibility").
 _HISTORY: Final = {
-    "world_readable": "anyone {could} read the history, even without coming in",
+    "world_readable": "anyone, in the room or not, {could} read the history",
     "shared": "those who {came} in later {could} read the history",
     "invited": "only those who {were} invited by then {could} read what {was} written",
     "joined": "only those who {were} there when something {was} written {could} read it",

@@ -25,7 +25,7 @@ from tests.unit.plan.worlds import IDENTITIES, edited, people_of, policy_with, s
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 KEYS = {"shows", "groups", "community", "people", "before", "world", "changes", "values", "notes", "calls"}
-WORLD_KEYS = {"nothing", "missing", "rooms", "copies", "admin", "addresses", "former"}
+WORLD_KEYS = {"nothing", "missing", "rooms", "admin", "addresses", "former"}
 
 
 def load(path: Path) -> dict[str, Any]:

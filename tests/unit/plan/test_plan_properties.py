@@ -1,0 +1,309 @@
+"""What holds for every world: whatever people, crashes and administrators left behind, one apply puts it right."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.changes import PHASES, CreateRoom, Invite, Remove, SetState
+from policies.compile import compile_community
+from policies.creation import key_of
+from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity
+from policies.movements import movement, power_movement
+from policies.observed import ObservedRoom
+from policies.people import People
+from policies.plan import Plan, plan
+from tests.unit.plan.model_homeserver import ModelHomeserver
+from tests.unit.plan.worlds import IDENTITIES, people_of, policy_with, user
+
+EXAMPLES = settings(max_examples=150, deadline=None)
+
+_NAMES = ("ana", "bea", "cat", "dan", "eve")
+_KINDS = (
+    "open low",
+    "open medium",
+    "hybrid low",
+    "hybrid medium",
+    "hybrid high",
+    "closed low",
+    "closed high",
+    "announce low",
+)
+_GROUPS = st.dictionaries(st.sampled_from(("hello", "lounge", "quiet", "news")), st.sampled_from(_KINDS), min_size=1)
+_ANY_MEMBERSHIP = st.sampled_from(("join", "invite", "knock", "ban", "left", None))
+_GUARDIAN = st.fixed_dictionaries({"guardian": st.sampled_from(("join", "invite", "left", None))})
+_JUNK: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"allow": "x", "users": [], "via": 3},
+    {"events": {"x": 1.5}, "join_rule": {}},
+)
+_CONTENTS: Mapping[tuple[str, str], tuple[Mapping[str, Any], ...]] = {
+    ("m.room.join_rules", ""): (
+        *({"join_rule": rule} for rule in ("public", "knock", "invite", "private", "banana")),
+        {"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": "!other"}, "x", {"room_id": 5}]},
+        {"join_rule": "knock_restricted", "allow": []},
+    ),
+    ("m.room.history_visibility", ""): tuple(
+        {"history_visibility": value} for value in ("world_readable", "shared", "invited", "joined", 7)
+    ),
+    ("m.room.guest_access", ""): ({"guest_access": "can_join"}, {"guest_access": "forbidden"}),
+    ("m.room.server_acl", ""): ({"allow": ["*"]}, {"allow": [], "deny": ["x.example"]}, {"allow": ["chat.example"]}),
+    ("m.room.power_levels", ""): (
+        {"users": {user("ana"): 90, user("eve"): 100}, "events_default": 50, "users_default": 10},
+        {"users": {user("bea"): "50"}, "events": {"m.room.name": 0, "org.example.x": 3}, "state_default": 0},
+    ),
+    ("m.room.canonical_alias", ""): ({"alias": "#else:chat.example"},),
+    ("m.room.name", ""): ({"name": "By hand"},),
+    ("m.room.topic", ""): ({"topic": ""},),
+    (MANAGED_TYPE, ""): ({"community": "carers", "group": "other"}, {"community": "carers"}),
+    ("m.space.parent", "!other"): ({"via": ["chat.example"], "canonical": True}, {}),
+    ("m.space.child", "!other"): ({"via": ["chat.example"]}, {"order": "1"}),
+    ("org.example.poll", "x"): ({"on": True},),
+}
+_EDIT = st.one_of(
+    st.tuples(st.just("set"), st.sampled_from(sorted(_CONTENTS)), st.integers(0, 9)),
+    st.tuples(st.just("unset"), st.sampled_from(sorted(_CONTENTS)), st.just(0)),
+    st.tuples(st.just("members"), st.just(""), st.dictionaries(st.sampled_from(_NAMES), _ANY_MEMBERSHIP, min_size=1)),
+    st.tuples(st.just("members"), st.just(""), _GUARDIAN),
+    st.tuples(
+        st.sampled_from(("close", "delete", "estrange", "abandon", "drop", "steal", "refuse", "copy", "halve")),
+        st.just(""),
+        st.just(0),
+    ),
+)
+_Value = TypeVar("_Value")
+
+
+@st.composite
+def peoples(draw: st.DrawFn, groups: Mapping[str, str]) -> People:
+    words = st.lists(st.sampled_from(("admin", "lead", "deputy", "moderator", *groups)), max_size=3, unique=True)
+    said = draw(st.dictionaries(st.sampled_from(_NAMES), words, min_size=2))
+    return people_of({name: " ".join(of_one) for name, of_one in said.items()})
+
+
+@st.composite
+def communities(draw: st.DrawFn) -> tuple[DesiredCommunity, People]:
+    groups = draw(_GROUPS)
+    people = draw(peoples(groups))
+    return compile_community(policy_with(groups), people), people
+
+
+@st.composite
+def homeservers(draw: st.DrawFn) -> ModelHomeserver:
+    """One on which some policy was applied, perhaps not to its end, and people and administrators did what they liked."""
+    server = ModelHomeserver(IDENTITIES)
+    server.rooms["!theirs"] = ObservedRoom(
+        "!theirs",
+        "",
+        "12",
+        frozenset({user("eve")}),
+        {},
+        {("m.room.name", ""): {"name": "Mine"}},
+        {user("eve"): "join"},
+    )
+    if draw(st.integers(0, 5)):
+        community, people = draw(communities())
+        first = plan(community, people, server.observe(community), IDENTITIES)
+        server.apply(first, draw(st.none() | st.integers(0, len(first.changes))))
+    for edit in draw(st.lists(_EDIT, max_size=6)):
+        ours = sorted(server.rooms.keys() - {"!theirs"})
+        if ours:
+            do_by_hand(server, server.rooms[draw(st.sampled_from(ours))], edit)
+    server.calls = 0
+    return server
+
+
+def do_by_hand(server: ModelHomeserver, room: ObservedRoom, edit: tuple[str, Any, Any]) -> None:
+    """What people, administrators and accidents do to one room."""
+    what, where, value = edit
+    address = str(room.state.get(("m.room.canonical_alias", ""), {}).get("alias"))
+    if what == "set":
+        contents = _CONTENTS[where] + _JUNK
+        room = replace(room, state={**room.state, where: contents[value % len(contents)]})
+    elif what == "unset":
+        room = replace(room, state={key: content for key, content in room.state.items() if key != where})
+    elif what == "members":
+        members = {user(name): membership for name, membership in value.items()}
+        kept = {user_id: membership for user_id, membership in room.members.items() if user_id not in members}
+        room = replace(room, members=kept | {user_id: new for user_id, new in members.items() if new is not None})
+    elif what == "close":
+        room = replace(room, closed=True)
+    elif what == "delete":
+        room = replace(room, members=dict.fromkeys(room.members, "left"))
+    elif what == "abandon":
+        room = replace(room, members={**room.members, IDENTITIES.steward: "left"})
+    elif what == "halve":
+        first = dict(list(room.state.items())[: len(room.state) // 2])
+        room = replace(room, state=first, members={IDENTITIES.steward: "join"})
+    elif what == "estrange":
+        room = replace(room, creators=frozenset({user("eve")}))
+    elif what == "copy":
+        server.rooms[room.room_id + "-again"] = replace(room, room_id=room.room_id + "-again")
+    elif what == "drop" and address in server.addresses:
+        del server.addresses[address]
+    elif what == "steal" and address in server.addresses:
+        server.addresses[address] = "!theirs"
+    elif what == "refuse":
+        server.refused_addresses.add(address)
+    # An address that leads elsewhere is not one that the room can go on carrying.
+    if what in ("drop", "steal"):
+        room = replace(
+            room, state={key: content for key, content in room.state.items() if key != ("m.room.canonical_alias", "")}
+        )
+    server.rooms[room.room_id] = room
+
+
+def planned(server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]) -> Plan:
+    return plan(*wanted, server.observe(wanted[0]), IDENTITIES)
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_after_an_apply_there_is_nothing_to_do(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    server.apply(planned(server, wanted))
+    again = planned(server, wanted)
+    assert again.empty, again.describe()
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_a_plan_takes_as_many_calls_as_it_says(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    found = planned(server, wanted)
+    server.apply(found)
+    assert server.calls == found.calls
+
+
+@EXAMPLES
+@given(homeservers(), communities(), st.data())
+def test_an_apply_that_was_cut_off_goes_on_where_it_stopped(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People], data: st.DataObject
+) -> None:
+    found = planned(server, wanted)
+    made = data.draw(st.integers(0, len(found.changes)))
+    server.apply(found, made)
+    rest = planned(server, wanted)
+    assert server.calls + rest.calls == found.calls
+    assert [change.describe() for change in rest.changes] == [change.describe() for change in found.changes[made:]]
+    server.apply(rest)
+    assert planned(server, wanted).empty
+
+
+@EXAMPLES
+@given(homeservers(), communities(), st.randoms(use_true_random=False))
+def test_the_order_of_rooms_people_and_state_means_nothing(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People], chance: random.Random
+) -> None:
+    community, people = wanted
+    observed = server.observe(community)
+    mixed = replace(
+        observed,
+        rooms={
+            key: replace(room, state=_shuffled(room.state, chance), members=_shuffled(room.members, chance))
+            for key, room in _shuffled(observed.rooms, chance).items()
+        },
+        addresses=_shuffled(observed.addresses, chance),
+    )
+    one = plan(community, people, observed, IDENTITIES)
+    other = plan(community, People(_shuffled(people.by_id, chance)), mixed, IDENTITIES)
+    assert one == other
+    assert one.digest == other.digest
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_nothing_that_is_not_ours_is_touched(server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]) -> None:
+    before = dict(server.rooms)
+    addresses = dict(server.addresses)
+    found = planned(server, wanted)
+    server.apply(found)
+    for room_id, room in before.items():
+        if room.standing(IDENTITIES) != "governed":
+            assert server.rooms[room_id] == room
+            continue
+        after = server.rooms[room_id].state
+        for key in room.state.keys() & {("org.example.poll", "x"), ("m.space.child", "!other")}:
+            assert after[key] == room.state[key]
+        # Names are people's, unless they were not even written while the room was made.
+        whole = room.members.get(IDENTITIES.guardian) == "join" and (MANAGED_TYPE, "") in room.state
+        for key in LEFT_TO_PEOPLE if whole and room.state[MANAGED_TYPE, ""].get("group") == room.key else ():
+            assert after.get(key) == room.state.get(key)
+    assert addresses.items() <= server.addresses.items()
+    assert all(key_of(change.room_id) or change.room_id in before for change in found.changes)
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_nobody_is_removed_who_may_be_there_nor_asked_in_who_may_not(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    community, people = wanted
+    for change in planned(server, wanted).changes:
+        if isinstance(change, Invite | Remove):
+            assert change.user_id not in IDENTITIES
+            room = server.rooms.get(change.room_id)
+            assert room is None or room.members.get(change.user_id) not in ("left", "ban")
+            admitted = community.room(change.room).membership.admits(people.get(change.user_id))
+            assert admitted is isinstance(change, Invite)
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_nothing_is_widened_while_somebody_is_there_who_may_not_be(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    found = planned(server, wanted)
+    phases = [PHASES.index(change.phase) for change in found.changes]
+    assert all(one <= next_one for one, next_one in pairwise(phases))
+    for change in found.changes:
+        if isinstance(change, SetState):
+            moved = movement(change.type, change.before, change.after)
+            assert not moved.widens or change.phase == "publish"
+            assert not moved.tightens or moved.widens or change.phase == "lock"
+            assert moved.widens is (change.change_class == "exposing")
+        if isinstance(change, SetState) and change.type == "m.room.power_levels":
+            lowered = power_movement(change.before, change.after).lowered
+            assert not lowered or (change.phase, change.change_class) == ("demote", "disruptive")
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_only_what_the_policy_knows_is_made_and_each_room_once(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    found = planned(server, wanted)
+    made = [change.room for change in found.changes if isinstance(change, CreateRoom)]
+    assert len(made) == len(set(made))
+    assert {change.room for change in found.changes} <= {room.key for room in wanted[0].rooms}
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_a_saved_plan_is_the_same_plan(server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]) -> None:
+    found = planned(server, wanted)
+    assert Plan.from_record(found.record()) == found
+    assert all("\n" not in line for line in found.describe())
+
+
+@EXAMPLES
+@given(homeservers(), communities(), homeservers())
+def test_two_plans_have_one_digest_only_if_they_do_the_same(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People], other: ModelHomeserver
+) -> None:
+    one, two = planned(server, wanted), planned(other, wanted)
+    assert (one.digest == two.digest) is (one.record()["changes"] == two.record()["changes"])
+
+
+def _shuffled(mapping: Mapping[str, _Value] | Mapping[Any, _Value], chance: random.Random) -> dict[Any, _Value]:
+    items = list(mapping.items())
+    chance.shuffle(items)
+    return dict(items)
