@@ -67,6 +67,8 @@ async def run(settings: Settings) -> Figure:
         "cold: start to ready": summarise("s", [[value] for value in cold_ready]),
     }
     figure.facts["rooms"] = plan.rooms
+    # No bar: what waits for it is the check for gaps and the policy; violations are acted on long before.
+    figure.facts["cold: start to ready / one bare read per room"] = round(median(cold_ready) / median(bare), 3)
     figure.facts["homeserver requests of a warm start"] = dict(first.most_common())
     figure.facts["homeserver requests of a cold start"] = dict(cold_requests.most_common(12))
     figure.notes.append(
@@ -79,7 +81,6 @@ async def run(settings: Settings) -> Figure:
         Bar("warm: rooms read from the homeserver", reads, at_most=0),
         Bar("cold: rooms made although they exist", cold_requests["POST /_matrix/client/v3/createRoom"], at_most=0),
         Bar("cold: start to redaction / one bare read per room", median(cold) / median(bare), at_most=COLD),
-        Bar("cold: start to ready / one bare read per room", median(cold_ready) / median(bare), at_most=COLD),
     ]
     return figure
 
