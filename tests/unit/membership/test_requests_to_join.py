@@ -1,0 +1,136 @@
+"""Requests to join a hybrid group, and who may answer them: decided by pure handlers, so shown without a homeserver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from appservice.flow import (
+    Approve,
+    Card,
+    Effect,
+    Event,
+    EventInput,
+    Facts,
+    Ghosts,
+    Invite,
+    Origin,
+    Place,
+    Remove,
+    RoomFacts,
+)
+from appservice.membership import Doors, JoinWords
+from appservice.membership.words import request_reference
+
+GHOSTS = Ghosts("@steward:h.example", "@guardian:h.example", "@custodian:h.example")
+LEAD, SAM, ROSA = "@lead:h.example", "@sam:h.example", "@rosa:h.example"
+GROUP, DESK = "!group", "!desk"
+NOW = 1_000_000
+
+
+class Rules:
+    """Rosa may be in the group; the lead may let people in."""
+
+    def __init__(self, kind: str = "hybrid") -> None:
+        self._kind = kind
+
+    def kind(self, community: str, group: str) -> str:
+        return self._kind
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        return user_id in {ROSA, LEAD}
+
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        return user_id == LEAD and duty == "approve_join"
+
+
+def door(person: str, membership: str, by: str, before: str | None = None, kind: str = "hybrid") -> list[Effect]:
+    content = {"membership": membership}
+    event = Event("$1", GROUP, by, "m.room.member", content, origin_server_ts=NOW, state_key=person)
+    room = RoomFacts(GROUP, Place.GROUP, "c", "lounge", members={person: membership})
+    facts = Facts(NOW, room, GHOSTS, "h.example", rules=Rules(kind), before=before)
+    return list(Doors().handle(EventInput("h.example", event, Origin.PUSH, NOW), facts))
+
+
+def typed(words: str, by: str = LEAD, members: Mapping[str, str] | None = None, late_ms: int = 0) -> list[Effect]:
+    content: dict[str, Any] = {"msgtype": "m.text", "body": words}
+    event = Event("$2", DESK, by, "m.room.message", content, origin_server_ts=NOW)
+    room = RoomFacts(DESK, Place.MODERATORS, "c", "moderators", members=members or {by: "join"})
+    facts = Facts(NOW, room, GHOSTS, "h.example", rules=Rules(), knocks={(GROUP, SAM)}, groups={GROUP: "lounge"})
+    return list(JoinWords().handle(EventInput("h.example", event, Origin.PUSH, NOW + late_ms), facts))
+
+
+REFERENCE = request_reference(GROUP, SAM)
+
+
+def of(effects: list[Effect], kind: type[Effect]) -> list[Effect]:
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def test_a_request_reaches_those_who_look_after_the_community_with_the_words_to_answer_it() -> None:
+    (card,) = of(door(SAM, "knock", SAM), Card)
+    assert isinstance(card, Card)
+    assert (card.place, card.text) == (Place.MODERATORS, "card.asks_to_join")
+    assert card.items[0]["reference"] == REFERENCE
+    assert not of(door(SAM, "knock", SAM), Remove)
+
+
+def test_a_request_of_somebody_approved_already_is_answered_at_once() -> None:
+    (effect,) = door(ROSA, "knock", ROSA)
+    assert isinstance(effect, Invite)
+    assert effect.user_id == ROSA
+
+
+def test_an_invite_that_answers_a_request_by_somebody_who_may_is_the_approval() -> None:
+    (effect,) = door(SAM, "invite", LEAD, before="knock")
+    assert isinstance(effect, Approve)
+    assert (effect.user_id, effect.group, effect.by) == (SAM, "lounge", LEAD)
+
+
+@pytest.mark.parametrize(
+    ("by", "before", "kind"),
+    [(ROSA, "knock", "hybrid"), (LEAD, None, "hybrid"), (LEAD, "left", "hybrid"), (LEAD, "knock", "closed")],
+    ids=["by a member", "without a request", "after they left", "in a closed group"],
+)
+def test_any_other_invite_is_withdrawn(by: str, before: str | None, kind: str) -> None:
+    effects = door(SAM, "invite", by, before, kind)
+    assert not of(effects, Approve)
+    (remove,) = of(effects, Remove)
+    assert isinstance(remove, Remove)
+    assert (remove.user_id, remove.code) == (SAM, "invite_withdrawn")
+
+
+def test_add_lets_the_person_in_and_invites_them() -> None:
+    effects = typed(f"add {REFERENCE}")
+    (approve,), (invite,) = of(effects, Approve), of(effects, Invite)
+    assert isinstance(approve, Approve)
+    assert isinstance(invite, Invite)
+    assert (approve.user_id, approve.group, approve.by) == (SAM, "lounge", LEAD)
+    assert (invite.room_id, invite.user_id) == (GROUP, SAM)
+
+
+def test_decline_takes_the_request_back_and_lets_nobody_in() -> None:
+    effects = typed(f"decline {REFERENCE.lower()}")
+    (remove,) = of(effects, Remove)
+    assert isinstance(remove, Remove)
+    assert (remove.user_id, remove.code) == (SAM, "declined")
+    assert not of(effects, Approve)
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        typed(f"add {REFERENCE}", by=ROSA),
+        typed(f"add {REFERENCE}", members={LEAD: "left"}),
+        typed("add R-AAAAA"),
+        typed(f"add {REFERENCE} please"),
+        typed(f"add {REFERENCE}", late_ms=11 * 60 * 1000),
+    ],
+    ids=["a role that may not", "no longer in the room", "no such request", "other words", "late"],
+)
+def test_nothing_else_lets_anybody_in(effects: list[Effect]) -> None:
+    assert not of(effects, Approve)
+    assert not of(effects, Invite)
+    assert not of(effects, Remove)
