@@ -72,6 +72,41 @@ def check(
         out.print(f"[bold green]✓[/] {policy}: {len(rooms)} rooms, {len(loaded.people.by_id)} people", highlight=False)
 
 
+PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file; else the one of the configuration.")]
+PeopleOption = Annotated[Path | None, typer.Option(help="The people file; else the one beside the policy.")]
+
+
+@app.command()
+def plan(
+    policy: PolicyArgument = None,
+    people: PeopleOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Read every room first, instead of trusting what we saw.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what would change on the homeserver if a policy were applied. Changes nothing."""
+    from appservice.cli.policies import show_plan
+
+    raise typer.Exit(show_plan(_config(config), policy, people, out, err, audit=audit, as_json=as_json))
+
+
+@app.command()
+def apply(
+    policy: PolicyArgument = None,
+    people: PeopleOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    digest: Annotated[str | None, typer.Option(help="Only if the plan is still the one with this digest.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also at a terminal.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Put a policy in force, and make the homeserver follow it. Given again, it goes on where it was cut off."""
+    from appservice.cli.policies import carry_out
+
+    raise typer.Exit(carry_out(_config(config), policy, people, out, err, digest=digest, ask=not yes, as_json=as_json))
+
+
 @app.command()
 def serve(config: ConfigOption) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""

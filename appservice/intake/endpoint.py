@@ -66,7 +66,7 @@ class Endpoint:
         app.router.add_get("/_inglenook/v1/status", self._state)
         return app
 
-    def _authorised(self, request: web.Request) -> bool:
+    def authorised(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "")
         scheme, _, token = given.partition(" ")
         good = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token)
@@ -76,7 +76,7 @@ class Endpoint:
         return True
 
     async def _transaction(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
+        if not self.authorised(request):
             return _refusal(request)
         body = await self._read(request)
         if body is None:
@@ -129,20 +129,20 @@ class Endpoint:
         return web.json_response({})
 
     async def _ping(self, request: web.Request) -> web.Response:
-        return web.json_response({}) if self._authorised(request) else _refusal(request)
+        return web.json_response({}) if self.authorised(request) else _refusal(request)
 
     async def _user(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
+        if not self.authorised(request):
             return _refusal(request)
         if self._own_users(request.match_info["user_id"]):
             return web.json_response({})
         return web.json_response(_NOT_OURS, status=404)
 
     async def _nothing(self, request: web.Request) -> web.Response:
-        return web.json_response(_NOT_OURS, status=404) if self._authorised(request) else _refusal(request)
+        return web.json_response(_NOT_OURS, status=404) if self.authorised(request) else _refusal(request)
 
     async def _state(self, request: web.Request) -> web.Response:
-        if not self._authorised(request):
+        if not self.authorised(request):
             return _refusal(request)
         return web.json_response(dict(self._status()))
 

@@ -65,7 +65,7 @@ class Lanes:
         self._database = database
         self._questions = questions
         self._projection = projection
-        self._handlers = tuple(handlers)
+        self.handlers = tuple(handlers)
         self._outbox = outbox
         self._client = client
         self._ghosts = ghosts
@@ -137,6 +137,9 @@ class Lanes:
     def _must_wait(self, item: EventInput, waiting: Sequence[EventInput]) -> bool:
         if item.lane in self._queues or any(one.lane == item.lane for one in waiting):
             return True
+        if _begins_a_room_of(self._ghosts, item) and not self._projection.knows(item.event.room_id):
+            # Its whole state follows in the stream: nothing needs to be read.
+            self._projection.unmanaged(item.event.room_id)
         if item.origin is Origin.GAP and item.event.is_state and self._projection.knows(item.event.room_id):
             # It is older than what we may have seen since: the present is read, not guessed.
             self._projection.forget(item.event.room_id)
@@ -165,7 +168,7 @@ class Lanes:
         if not facts.room.managed or event.sender in self._ghosts:
             return
         effects: list[Effect] = []
-        for handler in self._handlers:
+        for handler in self.handlers:
             decided = self._decide(handler, item, facts, into)
             effects.extend(decided)
         if not effects:
@@ -275,6 +278,34 @@ class Lanes:
             return Commit()
         return self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
 
+    async def read_again(self, room_id: str) -> None:
+        """Read a room anew as guardian, else as steward, whatever we thought of it, and write down what was found.
+
+        Raises `Unreachable`, `StoreRefused`.
+        """
+        for _ in range(TRIES):
+            moves = self._projection.moves(room_id)
+            state = await self._state(room_id)
+            if moves == self._projection.moves(room_id):
+                break
+        else:
+            return  # the stream moves it faster than it can be read, and so needs no help
+        if state is None:
+            rows = self._projection.vanish(room_id)
+        else:
+            rows = self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
+        await self._database.commit(rows)
+
+    async def _state(self, room_id: str) -> list[dict[str, Any]] | None:
+        """A room's state as one of us may see it, None where none of us is in it."""
+        for viewer in (self._ghosts.guardian, self._ghosts.steward):
+            try:
+                return await self._client.state(room_id, viewer)
+            except Rejected as error:
+                if error.temporary:
+                    raise Unreachable(str(error)) from None
+        return None
+
     async def learn_rooms(self, room_ids: Sequence[str]) -> int:
         """Read those rooms that are not known yet, side by side; return how many there were."""
         unknown = [room_id for room_id in room_ids if not self._projection.knows(room_id)]
@@ -326,3 +357,13 @@ class Lanes:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _begins_a_room_of(ghosts: Ghosts, item: EventInput) -> bool:
+    event = item.event
+    return (
+        item.origin is Origin.PUSH
+        and event.type == "m.room.create"
+        and event.state_key == ""
+        and event.sender in ghosts
+    )

@@ -36,6 +36,7 @@ class _Room:
     facts: RoomFacts
     members: dict[str, str] = field(default_factory=dict)
     state: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    moves: int = 0
 
 
 class Projection:
@@ -72,6 +73,11 @@ class Projection:
     def membership(self, room_id: str, user_id: str) -> str | None:
         room = self._rooms.get(room_id)
         return room.members.get(user_id) if room else None
+
+    def moves(self, room_id: str) -> int:
+        """Return how often a room has moved on: whoever reads it compares before and after."""
+        room = self._rooms.get(room_id)
+        return room.moves if room else 0
 
     def facts(self, room_id: str, now_ms: int, before: str | None = None) -> Facts:
         room = self._rooms.get(room_id)
@@ -132,12 +138,22 @@ class Projection:
         self._knocks.clear()
 
     def unmanaged(self, room_id: str) -> None:
-        """A room that is none of ours: its events are journalled and nothing else."""
+        """A room that is none of ours, or not yet: its events are journalled and nothing else."""
         self._put(_Room(RoomFacts(room_id)))
+
+    def vanish(self, room_id: str) -> Commit:
+        """The homeserver shows us a room no more: none of us is in it; return the rows to commit."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            return Commit()
+        for ghost in (self._ghosts.steward, self._ghosts.guardian, self._ghosts.custodian):
+            room.members.pop(ghost, None)
+        self._put(room)
+        return self.rows(room_id)
 
     def replace(self, room_id: str, events: Iterable[Event]) -> Commit:
         """Take a room's whole state as read from the homeserver; return the rows to commit."""
-        room = _Room(RoomFacts(room_id))
+        room = _Room(RoomFacts(room_id), moves=self.moves(room_id) + 1)
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
                 self._note(room_id, room, event.state_key, self._membership(event))
@@ -162,6 +178,7 @@ class Projection:
         room = self._rooms.get(event.room_id)
         if room is None or event.state_key is None:
             return None
+        room.moves += 1
         if event.type == "m.room.member":
             return self._apply_member(room, event)
         if not room.facts.creator and event.type != "m.room.create":
@@ -179,6 +196,8 @@ class Projection:
         if membership == known:
             return None
         self._note(event.room_id, room, user_id, membership)
+        if user_id in self._ghosts:
+            self._put(room)
         return Commit(members=[self._member_row(event.room_id, user_id, membership or "leave")])
 
     def _note(self, room_id: str, room: _Room, user_id: str, membership: str | None) -> None:
@@ -224,7 +243,16 @@ class Projection:
         self._groups.pop(facts.room_id, None)
         if facts.managed and facts.place is not Place.DIRECT and not facts.closed:
             self._groups[facts.room_id] = facts.group
-            self._places[(facts.community, facts.group)] = facts.room_id
+            place = (facts.community, facts.group)
+            # A room that was deleted, and whose last news comes late, does not take the place of its successor.
+            if self._holds(room) or not self._holds(self._rooms.get(self._places.get(place, ""))):
+                self._places[place] = facts.room_id
+
+    def _holds(self, room: _Room | None) -> bool:
+        """Whether one of us is in a room, so that it can stand for something."""
+        return room is not None and any(
+            room.members.get(ghost) == "join" for ghost in (self._ghosts.guardian, self._ghosts.steward)
+        )
 
     def _room_row(self, room_id: str) -> dict[str, Any]:
         facts = self._rooms[room_id].facts

@@ -203,6 +203,16 @@ class HomeserverClient:
         body = {"user_id": user_id, "reason": reason}
         await self.call("POST", f"/_matrix/client/v3/rooms/{_q(room_id)}/kick", body, actor=actor)
 
+    async def resolve(self, address: str, actor: Actor | str) -> str:
+        """Return the id of the room that an address (`#alias:server`) leads to; Rejected(404) where there is none."""
+        path = f"/_matrix/client/v3/directory/room/{_q(address)}"
+        return _string(await self.call("GET", path, actor=actor), "room_id")
+
+    async def add_address(self, address: str, room_id: str, actor: Actor | str) -> None:
+        """Make an address lead to a room; Rejected(409) where it leads somewhere already."""
+        path = f"/_matrix/client/v3/directory/room/{_q(address)}"
+        await self.call("PUT", path, {"room_id": room_id}, actor=actor)
+
     # -- ourselves -------------------------------------------------------------------------------------------------
 
     async def register(self, localpart: str) -> None:

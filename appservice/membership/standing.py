@@ -26,6 +26,10 @@ class Standing:
             if community == self._community:
                 self._approved.setdefault(user_id, set()).add(group)
 
+    def approvals(self) -> list[tuple[str, str, str]]:
+        """Return (community, group, user id) of all approvals, for a successor to `load`."""
+        return [(self._community, group, user_id) for user_id, groups in self._approved.items() for group in groups]
+
     def people(self) -> People:
         """Return the people file's people with what was approved since: what a plan is made from."""
         merged = dict(self._people.by_id)

@@ -30,13 +30,16 @@ _POLL = 0.05
 def write_service_config(
     folder: Path,
     homeserver: EmbeddedHomeserver,
-    policy: Path,
-    people: Path,
+    policy: Path | None = None,
+    people: Path | None = None,
     *,
     durability: str = "full",
     log_level: str = "info",
 ) -> Path:
-    """Write `inglenook.yaml` into `folder` for a service beside `homeserver`; return its path."""
+    """Write `inglenook.yaml` into `folder` for a service beside `homeserver`; return its path.
+
+    Without `policy` the service waits for `inglenook apply FILE`.
+    """
     private_folder(folder)
     port = int(homeserver.config.appservice_url.rpartition(":")[2])
     content = {
@@ -44,8 +47,8 @@ def write_service_config(
         "listen": {"host": "127.0.0.1", "port": port},
         "registration": str(homeserver.config.registration_file.absolute()),
         "data": "data",
-        "policy": str(policy.absolute()),
-        "people": str(people.absolute()),
+        **({"policy": str(policy.absolute())} if policy is not None else {}),
+        **({"people": str(people.absolute())} if people is not None else {}),
         "durability": durability,
         "log": {"level": log_level},
     }

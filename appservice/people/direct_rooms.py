@@ -40,7 +40,7 @@ class DirectRooms:
         self._database = database
         self._ghosts = ghosts
         self._guardian = guardian
-        self._community = community
+        self.community = community
         self._all_known = asyncio.Event()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -52,7 +52,7 @@ class DirectRooms:
         rows = Commit()
         for facts in self._projection.rooms():
             person = facts.create.get("org.inglenook.for")
-            if facts.place is not Place.DIRECT or facts.community != self._community or not isinstance(person, str):
+            if facts.place is not Place.DIRECT or facts.community != self.community or not isinstance(person, str):
                 continue
             joined = facts.members.get(person) == "join"
             if facts.members.get(self._ghosts.guardian) == "join" and joined and self.reach(person) is None:
@@ -96,7 +96,7 @@ class DirectRooms:
     async def _find(self, user_id: str) -> str | None:
         """Return a room of ours made for this person by an attempt that did not live to write it down."""
         for facts in self._projection.rooms():
-            if facts.community == self._community and facts.create.get("org.inglenook.for") == user_id:
+            if facts.community == self.community and facts.create.get("org.inglenook.for") == user_id:
                 return facts.room_id
         for ghost in (self._ghosts.guardian, self._ghosts.steward):
             for room_id in await self._client.joined_rooms(ghost):
@@ -111,7 +111,7 @@ class DirectRooms:
 
     async def _make(self, user_id: str, key: str) -> str:
         return await self._client.create_room(
-            direct_room_body(user_id, key, self._community, self._ghosts), self._ghosts.steward
+            direct_room_body(user_id, key, self.community, self._ghosts), self._ghosts.steward
         )
 
     async def _admit(self, room_id: str, user_id: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,13 +50,16 @@ class LogSection(_Strict):
 
 
 class Config(_Strict):
-    """`inglenook.yaml`. Relative paths count from the file's own folder."""
+    """`inglenook.yaml`. Relative paths count from the file's own folder.
+
+    policy: what is put in force at the first start; without it the service waits for `inglenook apply FILE`.
+    """
 
     homeserver: HomeserverSection
     listen: ListenSection
     registration: Path
     data: Path
-    policy: Path
+    policy: Path | None = None
     people: Path | None = None
     durability: Literal["full", "normal"] = "full"
     log: LogSection = LogSection()
@@ -63,6 +67,27 @@ class Config(_Strict):
     @property
     def store(self) -> Path:
         return self.data / "inglenook.db"
+
+
+class _Namespace(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    regex: Annotated[str, StringConstraints(max_length=500)]
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error:
+            raise ValueError("is no regular expression") from None
+        return pattern
+
+
+class _Namespaces(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    aliases: tuple[_Namespace, ...] = ()
 
 
 class Registration(BaseModel):
@@ -74,6 +99,12 @@ class Registration(BaseModel):
     as_token: Annotated[str, StringConstraints(min_length=16, max_length=200)] = Field(repr=False)
     hs_token: Annotated[str, StringConstraints(min_length=16, max_length=200)] = Field(repr=False)
     sender_localpart: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    namespaces: _Namespaces = _Namespaces()
+
+    @property
+    def address_patterns(self) -> tuple[str, ...]:
+        """The patterns of the room addresses that the homeserver lets us use."""
+        return tuple(alias.regex for alias in self.namespaces.aliases)
 
 
 def load_config(path: Path) -> Config:

@@ -15,7 +15,7 @@ import appservice
 from appservice.cases import Requests
 from appservice.conversation import CardExecutor, Catalogue, plain_hours
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
-from appservice.flow import Clock, Executor, Ghosts, Handler, Identity
+from appservice.flow import Clock, Effect, Executor, Ghosts, Handler, Identity, Item, Rendered, Wording
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
 from appservice.matrix import (
     Actor,
@@ -28,14 +28,14 @@ from appservice.matrix import (
 )
 from appservice.membership import Arrivals, Doors, InviteExecutor, JoinWords, RemoveExecutor, Standing
 from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
-from appservice.provisioning import Provisioner
-from appservice.service.config import Config, Registration
+from appservice.provisioning import Applier, Observer, Provisioner
+from appservice.service.config import BadConfiguration, Config, Registration
+from appservice.service.control import Control
 from appservice.service.detectors import personal_data
+from appservice.service.governance import Governance
+from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.upkeep import Upkeep
 from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
-from policies.compile import compile_community, policy_digest
-from policies.people import People
-from policies.schema import Policy
 
 log = structlog.get_logger()
 
@@ -43,6 +43,8 @@ log = structlog.get_logger()
 DEVICE = "INGLENOOK"
 #: How the guardian appears to people, also on a lock screen: neutral (CARE, rule 6).
 GUARDIAN_NAME = "Helper (bot)"
+#: Seconds between two audits, in which each room is read once.
+AUDIT_S = 3600.0
 
 
 class SystemClock:
@@ -52,6 +54,17 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
+class _Wording:
+    """`flow.Wording` of the policy in force."""
+
+    now: Wording | None = None
+
+    def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
+        if self.now is None:
+            raise KeyError(text)
+        return self.now.render(text, items)
+
+
 class Core:
     """The running service. `handlers` are added after the house's own; tests use that."""
 
@@ -59,23 +72,20 @@ class Core:
         self,
         config: Config,
         registration: Registration,
-        policy: Policy,
-        people: People,
         *,
         handlers: Sequence[Handler] = (),
         clock: Clock | None = None,
     ) -> None:
         self.config = config
         self._registration = registration
-        self._policy = policy
-        self._people = people
+        self._more_handlers = tuple(handlers)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._started = time.time()
         self._ready = False
         self._opened = False
         self._waiting_for: str | None = "start"
-        self._applied: str | None = None
+        self._file_differs = False
         clock = clock or SystemClock()
         name = config.homeserver.name
         self.ghosts = ghosts_of(registration, name)
@@ -90,16 +100,10 @@ class Core:
         self.projection = Projection(name, self.ghosts)
         steward, guardian = Actor(self.ghosts.steward, DEVICE), Actor(self.ghosts.guardian, DEVICE)
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
-        community = policy.community.id
-        wanted = compile_community(policy, people)
-        self.standing = Standing(name, policy, wanted, people)
-        self.projection.rules = self.standing
-        names = {room.key: room.name for room in wanted.rooms}
-        hours = plain_hours(policy.community.hours)
-        wording = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
-        speaker = Speaker(self.client, self.actors, wording)
+        self._wording = _Wording()
+        speaker = Speaker(self.client, self.actors, self._wording)
         self.direct_rooms = DirectRooms(
-            self.client, self.admin, self.projection, self.database, self.ghosts, guardian, community
+            self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
         self.notices = NoticeExecutor(speaker)
         executors: Mapping[str, Executor] = {
@@ -112,24 +116,17 @@ class Core:
             "card": CardExecutor(speaker, self.projection.place),
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
-        own: Sequence[Handler] = (
-            personal_data(policy),
-            Doors(),
-            Arrivals(),
-            JoinWords(),
-            Requests(),
-        )
         self.lanes = Lanes(
             name,
             self.database,
             self.questions,
             self.projection,
-            (*own, *handlers),
+            (),
             self.outbox,
             self.client,
             self.ghosts,
             clock,
-            {"approve": self.standing.approve},
+            {"approve": self._approve},
         )
         self.restore_check = RestoreCheck(
             self.client,
@@ -145,10 +142,46 @@ class Core:
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
         self.endpoint.passed_over = self.gap.soon
-        self.provisioner = Provisioner(self.client, self.ghosts, guardian, self.projection, self.lanes)
+        observer = Observer(
+            self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
+        )
+        applier = Applier(self.client, observer, self.ghosts, guardian, self.audit)
+        self.provisioner = Provisioner(observer, applier, self.ghosts)
+        self.governance = Governance(
+            name,
+            self.ghosts,
+            self.database,
+            self.questions,
+            self.provisioner,
+            self.audit,
+            clock,
+            self._take_into_force,
+        )
+        self.control = Control(self.governance, self.endpoint.authorised, lambda: self._ready)
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
-        self._wanted = wanted
+
+    def _take_into_force(self, said: Said, standing: Standing) -> None:
+        """From now on everything is decided and worded by this policy."""
+        names = {room.key: room.name for room in said.community.rooms}
+        hours = plain_hours(said.policy.community.hours)
+        name = self.config.homeserver.name
+        self._wording.now = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
+        self.projection.rules = standing
+        self.direct_rooms.community = said.community.id
+        self.lanes.handlers = (
+            personal_data(said.policy),
+            Doors(),
+            Arrivals(),
+            JoinWords(),
+            Requests(),
+            *self._more_handlers,
+        )
+
+    def _approve(self, effect: Effect) -> Commit:
+        standing = self.governance.standing
+        assert standing is not None  # only a policy's handlers decide
+        return standing.approve(effect)
 
     def _room_name(self, room_id: str, names: Mapping[str, str]) -> str:
         room = self.projection.room(room_id)
@@ -166,7 +199,7 @@ class Core:
         await self._exist(again=True)
         await self._learn(again=True)
         self.direct_rooms.forget_vanished(await self.client.joined_rooms(self.ghosts.guardian))
-        await self._provision(again=True)
+        await self.governance.keep(again=True)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -178,12 +211,14 @@ class Core:
         self._stack.push_async_callback(self.database.close)
         await self._stack.enter_async_context(self.client)
         await self.projection.load(self.questions)
-        self.standing.load(await self.questions.approvals())
+        await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
         if any(resumed):
             log.info("resumed", inputs=resumed[0], effects=resumed[1])
-        runner = web.AppRunner(self.endpoint.application(), access_log=None, shutdown_timeout=5.0)
+        app = self.endpoint.application()
+        self.control.add_to(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, self.config.listen.host, self.config.listen.port).start()
@@ -192,8 +227,29 @@ class Core:
             asyncio.create_task(self.outbox.run(), name="outbox"),
             asyncio.create_task(self._join_in(), name="join-in"),
             asyncio.create_task(self.upkeep.run(), name="upkeep"),
+            asyncio.create_task(self._audits(), name="audits"),
             asyncio.create_task(Watch(self.config.homeserver.url, self._reconnected).run(), name="watch"),
         ]
+
+    async def _govern(self) -> None:
+        """Take up the policy in force, or at the first start that of the configuration; its file may be wrong later.
+
+        Raises `BadConfiguration` where there is nothing to go by.
+        """
+        await self.governance.load()
+        if self.config.policy is None:
+            return
+        try:
+            files = read_files(self.config.policy, self.config.people)
+            if self.governance.said is None:
+                await self.governance.begin_with(files)
+            self._file_differs = not self.governance.follows(files)
+        except BadPolicy as error:
+            if self.governance.said is None:
+                raise BadConfiguration(str(error)) from None
+            self._file_differs = True
+        if self._file_differs:
+            log.warning("policy_file_differs", follows="what was applied stays in force; see `inglenook plan`")
 
     async def _join_in(self) -> None:
         """Everything that needs the homeserver: be pinged, exist, resume, provision, then check for gaps for ever."""
@@ -207,7 +263,8 @@ class Core:
                 await self._learn()
                 if not any(task.get_name() == "gap" for task in self._tasks):
                     self._tasks.append(asyncio.create_task(self.gap.run(), name="gap"))
-                await self._provision()
+                self._waiting_for = "provisioning"
+                await self.governance.keep()
                 self._waiting_for = None
                 self._ready = True
                 log.info("ready", rooms=len(list(self.projection.rooms())))
@@ -233,25 +290,21 @@ class Core:
         """Know every room that we are in: from the store, or by one read of each."""
         if not again and await self.questions.position("rooms_learnt") is not None:
             self.direct_rooms.all_are_known()
+            await self.provisioner.notice_vanished()
             return
         await self.lanes.learn_rooms(await self.client.joined_rooms(self.ghosts.guardian))
         await self.direct_rooms.adopt()
         await self._remember("rooms_learnt", "yes")
 
-    async def _provision(self, again: bool = False) -> None:
-        """Apply the policy unless this very policy was applied before; know every room of it."""
-        digest = f"{policy_digest(self._policy)} {_people_digest(self._people)}"
-        missing = [room.key for room in self._wanted.rooms if self.projection.place(self._wanted.id, room.key) is None]
-        if again or missing or await self.questions.position("applied") != digest:
-            self._waiting_for = "provisioning"
-            if not await self.admin.probe():
-                log.warning("no_admin_capability", follows="people are invited to their direct room, not joined")
-            done = await self.provisioner.apply(self._wanted, self.standing.people())
-            for problem in done.problems:
-                log.warning("provisioning_problem", problem=problem)
-            await self._remember("applied", digest)
-            log.info("provisioned", created=done.created, changed=done.changed, invited=done.invited)
-        self._applied = digest
+    async def _audits(self) -> None:
+        """Every hour each room is read once, and what was missed is made good."""
+        while True:
+            await asyncio.sleep(AUDIT_S)
+            if self._ready:
+                try:
+                    await self.governance.audit()
+                except (HomeserverError, StoreRefused) as error:
+                    log.warning("audit_failed", error=str(error))
 
     async def _remember(self, name: str, value: str) -> None:
         row = {"homeserver": self.config.homeserver.name, "name": name, "value": value}
@@ -261,6 +314,7 @@ class Core:
         """Stop cleanly: nothing new is taken, what is under way is written down."""
         for task in self._tasks:
             task.cancel()
+        await self.control.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.lanes.close()
         await self.outbox.close()
@@ -281,6 +335,12 @@ class Core:
             problems.append(f"the store refuses to write: {self.database.refusing}")
         if self._waiting_for not in {None, "provisioning"}:
             problems.append(f"waiting for {self._waiting_for}")
+        if self.governance.said is None:
+            problems.append("there is no policy yet: `inglenook apply FILE` puts one in force")
+        elif self.governance.remaining and self._ready:
+            problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
+        if self._file_differs:
+            problems.append("the policy file is not what is in force: `inglenook plan` says what would change")
         return {
             "version": appservice.__version__,
             "ready": self._ready,
@@ -292,6 +352,11 @@ class Core:
                 "reachable": self.client.reachable is not False,
                 "restored": self.restore_check.times,
                 "events_lost": self.restore_check.lost,
+            },
+            "policy": {
+                "in_force": self.governance.said is not None,
+                "settled": self.governance.settled,
+                "changes_left": self.governance.remaining,
             },
             "rooms": sum(1 for room in self.projection.rooms() if room.managed),
             "lanes": {"waiting": self.lanes.waiting, "handled": self.lanes.handled},
@@ -321,10 +386,3 @@ def ghosts_of(registration: Registration, server_name: str) -> Ghosts:
         guardian=f"@inglenook-guardian:{server_name}",
         custodian=f"@inglenook-custodian:{server_name}",
     )
-
-
-def _people_digest(people: People) -> str:
-    from hashlib import sha256
-
-    canonical = repr([(user, sorted(p.roles), sorted(p.groups)) for user, p in sorted(people.by_id.items())])
-    return sha256(canonical.encode()).hexdigest()[:16]

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import structlog
 
+from appservice import switches
 from appservice.service.config import BadConfiguration, Config, load_config, load_registration
 from appservice.service.logs import configure
-from policies.load import load_files
-from policies.people import People
 
 log = structlog.get_logger()
 
@@ -35,21 +34,14 @@ def main(arguments: list[str]) -> int:
 def serve(config: Config) -> int:
     """Run core with `config` until SIGTERM or SIGINT. Raises `BadConfiguration`."""
     registration = load_registration(config.registration)
-    loaded = load_files(config.policy, config.people)
-    if loaded.policy is None or loaded.people is None:
-        raise BadConfiguration("\n".join(str(finding) for finding in loaded.findings))
-    if loaded.policy.community.server != config.homeserver.name:
-        raise BadConfiguration(
-            f"{config.policy}: the community is of {loaded.policy.community.server}, "
-            f"but this homeserver is {config.homeserver.name}"
-        )
     configure(config.log)
+    if switches.OFF:
+        log.error("switched_off", effects=sorted(switches.OFF), follows="this is for tests: people are not protected")
     from appservice.service.core import Core
     from appservice.store import StoreTooNew
 
-    async def run(people: People) -> int:
-        assert loaded.policy is not None
-        core = Core(config, registration, loaded.policy, people)
+    async def run() -> int:
+        core = Core(config, registration)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -58,6 +50,8 @@ def serve(config: Config) -> int:
             await core.start()
             await stop.wait()
             log.info("stopping")
+        except BadConfiguration:
+            raise
         except (OSError, RuntimeError, StoreTooNew) as error:
             log.error("cannot_start", error=str(error))
             return FAILED
@@ -68,4 +62,4 @@ def serve(config: Config) -> int:
             await core.stop()
         return OK
 
-    return asyncio.run(run(loaded.people))
+    return asyncio.run(run())

@@ -6,7 +6,7 @@ from appservice.store.audit import Verification, anchor, verify
 from appservice.store.commit import AuditLine, Commit
 from appservice.store.database import Database, StoreRefused
 from appservice.store.migrate import StoreTooNew, ensure_current
-from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect
+from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect, StoredPolicy
 
 __all__ = [
     "AuditLine",
@@ -19,6 +19,7 @@ __all__ = [
     "SettledEffect",
     "StoreRefused",
     "StoreTooNew",
+    "StoredPolicy",
     "Verification",
     "anchor",
     "ensure_current",

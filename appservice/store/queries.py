@@ -14,6 +14,7 @@ from appservice.store.schema import (
     approvals,
     audit,
     direct_rooms,
+    in_force,
     journal,
     members,
     outbox,
@@ -69,6 +70,17 @@ class Counts:
     oldest_queued_ms: int | None
     refused: int
     journal: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """The policy in force and its people, as they were written, and what the files were called."""
+
+    policy: bytes
+    policy_name: str
+    people: bytes
+    people_name: str
+    settled: bool
 
 
 class Questions:
@@ -200,6 +212,16 @@ class Questions:
         columns = (approvals.c.community, approvals.c.grp, approvals.c.user_id)
         statement = select(*columns).where(approvals.c.homeserver == self._homeserver)
         return [(community, group, user) for community, group, user in await self._database.fetch(statement)]
+
+    async def in_force(self) -> StoredPolicy | None:
+        """Return the policy that was applied last, None if none ever was."""
+        columns = (in_force.c.policy, in_force.c.policy_name, in_force.c.people, in_force.c.people_name)
+        statement = select(*columns, in_force.c.settled).where(in_force.c.homeserver == self._homeserver)
+        rows = await self._database.fetch(statement)
+        if not rows:
+            return None
+        policy, policy_name, people, people_name, settled = rows[0]
+        return StoredPolicy(policy, policy_name, people, people_name, bool(settled))
 
     async def position(self, name: str) -> str | None:
         statement = select(positions.c.value).where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
 metadata = MetaData()
 
@@ -125,6 +125,19 @@ approvals = Table(
     Column("user_id", String, primary_key=True),
     Column("approved_by", String, nullable=False),
     Column("source", String, nullable=False),
+)
+
+#: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do.
+in_force = Table(
+    "in_force",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("policy", LargeBinary, nullable=False),
+    Column("policy_name", String, nullable=False),
+    Column("people", LargeBinary, nullable=False),
+    Column("people_name", String, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("since_ms", Integer, nullable=False),
 )
 
 #: Where we stand in streams of others: the gap check's token, and the like.

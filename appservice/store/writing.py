@@ -9,7 +9,17 @@ from sqlalchemy.dialects.sqlite import insert
 
 from appservice.store.audit import Chains
 from appservice.store.commit import Commit
-from appservice.store.schema import approvals, direct_rooms, journal, members, outbox, positions, rooms, set_aside
+from appservice.store.schema import (
+    approvals,
+    direct_rooms,
+    in_force,
+    journal,
+    members,
+    outbox,
+    positions,
+    rooms,
+    set_aside,
+)
 
 _journal_new = insert(journal).on_conflict_do_nothing()
 _journal_handled = (
@@ -45,6 +55,7 @@ _rooms = _upsert(rooms, "record")
 _members = _upsert(members, "membership")
 _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
+_in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -89,6 +100,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
     for statement, rows in (
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
+        (_in_force, commit.in_force),
         (_positions, commit.positions),
     ):
         if rows:

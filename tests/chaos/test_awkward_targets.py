@@ -11,7 +11,6 @@ import pytest
 from appservice.flow import Effect, EventInput, Facts, Identity, Notice
 from appservice.service.config import load_registration
 from appservice.service.core import Core
-from policies.load import load_files
 from tests.support import seen
 from tests.support.community import GUARDIAN, STEWARD, VIOLATION, Community, Sent
 from tests.support.waiting import eventually
@@ -133,11 +132,7 @@ async def test_a_message_in_a_room_that_was_closed_meanwhile_is_still_removed(co
 async def core_of(community: Community) -> Core:
     """The service in this process, with one handler more."""
     config = community.service.config
-    loaded = load_files(config.policy, config.people)
-    assert loaded.policy is not None
-    assert loaded.people is not None
-    registration = load_registration(config.registration)
-    return Core(config, registration, loaded.policy, loaded.people, handlers=[TwoVoices()])
+    return Core(config, load_registration(config.registration), handlers=[TwoVoices()])
 
 
 async def removed_and_told_to_the_others(community: Community, sent: Sent) -> None:

@@ -15,7 +15,6 @@ from appservice.flow import Attempt, Lane, Redact
 from appservice.operations.audits import verify_audit
 from appservice.service.config import load_registration
 from appservice.service.core import Core
-from policies.load import load_files
 from tests.support.community import GUARDIAN, STEWARD, VIOLATION, Community, Refused
 from tests.support.waiting import eventually
 
@@ -240,10 +239,7 @@ async def test_the_status_names_no_person_and_no_room(community: Community) -> N
 async def core_of(community: Community) -> Core:
     """The core that the community's configuration describes, not started."""
     config = community.service.config
-    loaded = load_files(config.policy, config.people)
-    assert loaded.policy is not None
-    assert loaded.people is not None
-    return Core(config, load_registration(config.registration), loaded.policy, loaded.people)
+    return Core(config, load_registration(config.registration))
 
 
 async def test_a_restart_changes_nothing_and_takes_up_where_it_was(make_community: MakeCommunity) -> None:
@@ -260,28 +256,6 @@ async def test_a_restart_changes_nothing_and_takes_up_where_it_was(make_communit
     await community.all_told_once([first, second])
     await community.service.stop()
     assert (await verify_audit(community.service.config)).problems == ()
-
-
-async def test_applying_a_policy_that_is_applied_writes_nothing(make_community: MakeCommunity) -> None:
-    community = await make_community()
-    await community.service.stop()
-    core = await core_of(community)
-    await core.start()
-    try:
-
-        async def ready() -> bool:
-            return bool(core.status()["ready"])
-
-        await eventually(ready, "the core is ready")
-        assert core._wanted is not None
-        done = await core.provisioner.apply(core._wanted, core._people)
-        assert (done.created, done.changed, done.invited, done.problems) == (0, 0, 0, [])
-        # Found by their marks alone too, when nothing is remembered.
-        core.projection._places.clear()
-        again = await core.provisioner.apply(core._wanted, core._people)
-        assert (again.created, again.rooms) == (0, done.rooms)
-    finally:
-        await core.stop()
 
 
 async def test_a_direct_room_that_was_not_written_down_is_found_and_its_person_still_counts_as_reached(

@@ -1,26 +1,30 @@
-"""Applying: rooms are found by what cannot be forged, half-made ones are finished, and what is true is left alone."""
+"""Applying: planned calls and no other, nothing twice, nothing half, whatever happens in between."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from appservice.matrix import Actor, Rejected, Unreachable
-from appservice.provisioning import Provisioner
-from appservice.provisioning.apply import creation_body
+from appservice.effects import Audit
+from appservice.matrix import Actor, AdminCapability, Rejected, Unreachable
+from appservice.provisioning import Applier, Made, Observer, Provisioner, Reconciled, apply
 from policies.compile import compile_community
-from policies.desired import MANAGED_TYPE, DesiredCommunity
+from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity
 from policies.load import load_files
 from policies.people import People
-from tests.support.house import GHOSTS, SAM, fresh_store, open_house
+from policies.plan import Plan
+from tests.support.house import GHOSTS, SAM, House, fresh_store, open_house
+from tests.support.model_homeserver import Killed, ModelHomeserver
 from tests.support.paths import POLICIES
-from tests.support.stub_homeserver import Call
+
+ROSA = "@rosa:hearth.example"
+AMINA = "@amina:hearth.example"
 
 
 @functools.cache
@@ -32,180 +36,308 @@ def example() -> tuple[DesiredCommunity, People]:
 
 
 @dataclass
-class Model:
-    """A homeserver that keeps rooms and their state, as far as provisioning looks."""
-
-    rooms: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-    writes: list[str] = field(default_factory=list)
-    fail_after: int | None = None
-
-    async def __call__(self, call: Call) -> Any:
-        if call.method != "GET":
-            if self.fail_after is not None and len(self.writes) >= self.fail_after:
-                raise Unreachable("away")
-            self.writes.append(f"{call.method} {call.path}")
-        body = dict(call.body or {})
-        if call.path.endswith("/createRoom"):
-            return self.create(body, call.actor or "")
-        if call.path.endswith("/joined_rooms"):
-            return {"joined_rooms": [room for room in self.rooms if self.membership(room, call.actor) == "join"]}
-        parts = call.path.split("/")
-        if "/_matrix/client/v3/join/" in call.path:
-            self.put(parts[-1], "m.room.member", str(call.actor), {"membership": "join"}, str(call.actor))
-            return {}
-        if call.path.endswith("/invite"):
-            self.put(parts[-2], "m.room.member", body["user_id"], {"membership": "invite"}, str(call.actor))
-            return {}
-        if call.path.endswith("/state"):
-            return list(self.rooms[parts[-2]].values())
-        if "/state/" in call.path:
-            at = parts.index("state")
-            self.put(parts[at - 1], parts[at + 1], "/".join(parts[at + 2 :]), body, str(call.actor))
-            return {"event_id": "$e"}
-        return None
-
-    def create(self, body: dict[str, Any], sender: str) -> dict[str, str]:
-        alias = body.get("room_alias_name")
-        if alias in self.taken:
-            raise Rejected(400, "M_ROOM_IN_USE")
-        room = f"!room{len(self.rooms)}"
-        self.rooms[room] = {}
-        self.put(room, "m.room.create", "", {**body["creation_content"], "room_version": body["room_version"]}, sender)
-        self.put(room, "m.room.member", sender, {"membership": "join"}, sender)
-        for who in body["invite"]:
-            self.put(room, "m.room.member", who, {"membership": "invite"}, sender)
-        self.put(room, "m.room.power_levels", "", body["power_level_content_override"], sender)
-        for event in body["initial_state"]:
-            self.put(room, event["type"], event["state_key"], event["content"], sender)
-        if alias is not None:
-            self.put(room, "m.room.canonical_alias", "", {"alias": f"#{alias}:hearth.example"}, sender)
-        return {"room_id": room}
-
-    def put(self, room: str, kind: str, key: str, content: Any, sender: str) -> None:
-        event = {
-            "type": kind,
-            "state_key": key,
-            "content": content,
-            "sender": sender,
-            "event_id": f"${kind}{key}{room}",
-        }
-        self.rooms[room][kind, key] = event
-
-    def membership(self, room: str, user_id: str | None) -> str | None:
-        event = self.rooms[room].get(("m.room.member", user_id or ""))
-        return event["content"]["membership"] if event else None
-
-
-@dataclass
 class World:
-    model: Model
-    provisioner: Provisioner
-    forget: Any
+    model: ModelHomeserver
+    house: House
+    patterns: tuple[str, ...] = (r"^#hearth-.*:hearth\.example$",)
+    audit: Audit | None = None
 
-    async def apply(self) -> Any:
-        return await self.provisioner.apply(*example())
+    def __post_init__(self) -> None:
+        self.new_life()
+
+    def new_life(self) -> None:
+        """A process that knows nothing but what the projection knows."""
+        house, guardian = self.house, Actor(GHOSTS.guardian, "D")
+        audit = self.audit = Audit(house.database)
+        admin = AdminCapability(house.homeserver, GHOSTS.steward, audit)
+        observer = Observer(house.homeserver, admin, house.projection, house.lanes, GHOSTS, self.patterns)
+        applier = Applier(house.homeserver, observer, GHOSTS, guardian, audit)
+        self.provisioner = Provisioner(observer, applier, GHOSTS)
+
+    def forget(self) -> None:
+        """As after a start with an empty store."""
+        self.house.projection.forget_all()
+        self.new_life()
+
+    async def plan(self) -> Plan:
+        return await self.provisioner.plan(*example())
+
+    async def apply(self, first: Plan | None = None) -> Reconciled:
+        community, people = example()
+        return await self.provisioner.apply(community, lambda: people, first=first)
+
+    def rooms(self) -> dict[str, str]:
+        """Room ids by key, as the homeserver's own marks say: each key once."""
+        found: dict[str, str] = {}
+        for room, state in self.model.rooms.items():
+            mark = state.get((MANAGED_TYPE, ""), {"content": {}})["content"]
+            if mark.get("community") == "hearth" and state["m.room.create", ""]["sender"] in GHOSTS:
+                assert mark["group"] not in found, "a room was made twice"
+                found[mark["group"]] = room
+        return found
+
+    def assert_as_desired(self) -> None:
+        """The homeserver holds every room of the example with exactly the state that was compiled."""
+        community, people = example()
+        rooms = self.rooms()
+        assert set(rooms) == {room.key for room in community.rooms}
+        for room in community.rooms:
+            state = self.model.state(rooms[room.key])
+            del state["m.room.create", ""]
+            assert state == community.complete_state(room.key, rooms)
+            for user_id, person in people.by_id.items():
+                invited = not room.membership.anyone and room.membership.admits(person)
+                assert (self.model.membership(rooms[room.key], user_id) is not None) == invited
+            assert self.model.membership(rooms[room.key], GHOSTS.guardian) == "join"
+
+
+@pytest.fixture(autouse=True)
+def quick_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the stream brings everything at once, or never."""
+    monkeypatch.setattr("appservice.provisioning.reconcile._STREAM_S", 0.2)
 
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with open_house(fresh_store(tmp_path), knows=()) as house:
-        model = Model()
+    async with open_house(fresh_store(tmp_path), knows=(), handlers=()) as house:
+        model = ModelHomeserver(house)
         house.homeserver.script.first = model
-        guardian = Actor(GHOSTS.guardian, "D")
-        provisioner = Provisioner(house.homeserver, GHOSTS, guardian, house.projection, house.lanes)
-        yield World(model, provisioner, house.projection.forget_all)
+        made = World(model, house)
+        yield made
+        assert made.audit is not None
+        await made.audit.flush()
 
 
-async def test_every_room_of_the_policy_is_made_and_the_guardian_is_in_it(world: World) -> None:
-    done = await world.apply()
-    wanted, _ = example()
-    assert set(done.rooms) == {room.key for room in wanted.rooms}
-    assert done.created == len(wanted.rooms)
-    assert done.problems == []
-    for room in done.rooms.values():
-        assert world.model.membership(room, GHOSTS.guardian) == "join"
+async def test_what_was_planned_is_done_with_exactly_the_planned_calls(world: World) -> None:
+    planned = await world.plan()
+    assert world.model.writes == []
+    done = await world.apply(planned)
+    assert (done.done, done.calls, done.rounds) == (len(planned.changes), planned.calls, 1)
+    assert len(world.model.writes) == planned.calls
+    assert done.settled
+    world.assert_as_desired()
 
 
 @pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "nothing remembered"])
-async def test_applied_again_nothing_is_written(world: World, forgotten: bool) -> None:
-    first = await world.apply()
+async def test_applied_again_nothing_is_called(world: World, forgotten: bool) -> None:
+    await world.apply()
     if forgotten:
         world.forget()
+    await world.plan()  # looks, where nothing is known
     world.model.writes.clear()
+    world.model.reads.clear()
     again = await world.apply()
-    assert world.model.writes == []
-    assert again.rooms == first.rooms
-    assert (again.created, again.changed, again.invited) == (0, 0, 0)
+    assert (world.model.writes, world.model.reads) == ([], [])
+    assert (again.done, again.calls, again.planned, again.settled) == (0, 0, 0, True)
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 7, 12, 20])
-async def test_interrupted_anywhere_it_is_finished_by_the_next_attempt_with_no_room_twice(
-    world: World, after: int
+async def calls_needed(tmp_path: Path) -> int:
+    async with open_house(fresh_store(tmp_path), knows=(), handlers=()) as house:
+        model = ModelHomeserver(house)
+        house.homeserver.script.first = model
+        return (await World(model, house).plan()).calls
+
+
+@pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "nothing remembered"])
+@pytest.mark.parametrize("after_effect", [False, True], ids=["not done", "done and not answered"])
+async def test_killed_at_any_call_the_next_apply_ends_in_the_same_state(
+    tmp_path: Path, after_effect: bool, forgotten: bool
 ) -> None:
-    world.model.fail_after = after
-    with pytest.raises(Unreachable):
-        await world.apply()
-    world.forget()
-    world.model.fail_after = None
-    done = await world.apply()
-    assert len(world.model.rooms) == len(example()[0].rooms)
-    world.model.writes.clear()
-    assert (await world.apply()).rooms == done.rooms
-    assert world.model.writes == []
+    (tmp_path / "count").mkdir()
+    for call in range(1, await calls_needed(tmp_path / "count") + 1):
+        folder = tmp_path / str(call)
+        folder.mkdir()
+        async with open_house(fresh_store(folder), knows=(), handlers=()) as house:
+            model = ModelHomeserver(house, die_at=call, after_effect=after_effect)
+            house.homeserver.script.first = model
+            world = World(model, house)
+            with pytest.raises(Killed):
+                await world.apply()
+            model.revive()
+            if forgotten:
+                world.forget()
+            else:
+                world.new_life()
+            done = await world.apply()
+            assert done.settled, (call, done)
+            world.assert_as_desired()
+            model.writes.clear()
+            assert (await world.apply()).calls == 0
+            assert model.writes == []
 
 
-async def test_state_that_somebody_changed_is_put_right_and_a_name_left_to_people(world: World) -> None:
+async def test_answers_that_get_lost_lead_to_no_second_room_and_the_same_end(world: World) -> None:
+    world.model.lossy = True
     done = await world.apply()
-    room = done.rooms["bereaved"]
-    world.model.put(room, "m.room.join_rules", "", {"join_rule": "public"}, GHOSTS.steward)
-    world.model.put(room, "m.room.name", "", {"name": "The members' own name"}, SAM)
-    world.forget()  # the rooms are read anew; while we run, the stream tells
+    assert done.settled
+    world.assert_as_desired()
+
+
+async def test_a_homeserver_that_stays_away_is_reported_and_the_next_apply_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "PATIENCE_S", 0.05)
+    world.model.refuse = {"createRoom": Unreachable("away")}
+    done = await world.apply()
+    assert not done.settled
+    assert done.undone[0].why == "the homeserver did not answer"
+    assert {made.outcome for made in done.undone} == {"failed", "held"}
+    world.model.refuse = {}
+    assert (await world.apply()).settled
+    world.assert_as_desired()
+
+
+async def test_one_refusal_costs_one_change_and_nothing_else(world: World) -> None:
+    world.model.refuse = {f"invite {ROSA}": Rejected(403, "M_FORBIDDEN")}
+    done = await world.apply()
+    (undone,) = done.undone
+    assert undone.outcome == "failed"
+    assert "403" in undone.why
+    assert not done.settled
+    world.model.refuse = {}
     again = await world.apply()
-    assert again.changed == 1
-    assert world.model.rooms[room]["m.room.join_rules", ""]["content"]["join_rule"] != "public"
-    assert world.model.rooms[room]["m.room.name", ""]["content"] == {"name": "The members' own name"}
+    assert (again.calls, again.settled) == (1, True)
+    world.assert_as_desired()
 
 
-async def test_a_room_that_somebody_else_made_with_our_mark_is_not_taken_for_ours(world: World) -> None:
-    mark = {MANAGED_TYPE: {"community": "hearth", "group": "moderators"}}
-    body = {"creation_content": mark, "room_version": "12", "power_level_content_override": {}, "initial_state": []}
-    trap = world.model.create({**body, "invite": [GHOSTS.steward]}, SAM)["room_id"]
-    world.model.put(trap, "m.room.member", GHOSTS.steward, {"membership": "join"}, GHOSTS.steward)
+async def test_a_room_is_not_advertised_while_what_guards_it_could_not_be_done(world: World) -> None:
+    await world.apply()
+    rooms = world.rooms()
+    lounge, space = rooms["welcome"], rooms["space"]
+    await world.model.put(lounge, "m.room.join_rules", "", {"join_rule": "public", "x": 1}, GHOSTS.steward)
+    await world.model.put(lounge, "m.room.guest_access", "", {"guest_access": "can_join"}, GHOSTS.steward)
+    await world.model.put(space, "m.space.child", lounge, {}, GHOSTS.steward)
+    world.model.writes.clear()
+    world.model.refuse = {f"{lounge}/state/m.room.guest_access": Rejected(403, "M_FORBIDDEN")}
     done = await world.apply()
-    assert trap not in done.rooms.values()
+    assert {(made.change.room, made.outcome) for made in done.undone} >= {("welcome", "failed"), ("space", "held")}
+    assert not [write for write in world.model.writes if "m.space.child" in write]
 
 
-async def test_an_address_that_is_taken_is_a_problem_told_and_no_reason_to_stop(world: World) -> None:
-    wanted, _ = example()
-    world.model.taken = {wanted.room("welcome").alias_localpart}
+async def test_what_somebody_changes_by_hand_during_an_apply_is_put_right_in_the_same_apply(world: World) -> None:
+    planned = await world.plan()
+
+    async def meddle(write: int) -> None:
+        if write == planned.calls - 1:
+            room = world.rooms()["bereaved"]
+            await world.model.put(room, "m.room.join_rules", "", {"join_rule": "public"}, GHOSTS.steward)
+            await world.model.put(room, "m.room.member", SAM, {"membership": "join"}, SAM)
+
+    world.model.meanwhile = meddle
+    done = await world.apply(planned)
+    assert (done.settled, done.rounds) == (True, 2)
+    assert done.calls == planned.calls + 2
+    assert world.model.membership(world.rooms()["bereaved"], SAM) == "leave"
+    world.assert_as_desired()
+
+
+async def test_what_the_stream_did_not_bring_is_read_before_it_is_done_again(world: World) -> None:
+    await world.apply()
+    room = world.rooms()["bereaved"]
+    await world.model.put(room, "m.room.join_rules", "", {"join_rule": "public"}, GHOSTS.steward)
+    world.model.deaf = True
+    world.model.writes.clear()
     done = await world.apply()
-    assert len(done.problems) == 1
-    assert wanted.room("welcome").alias_localpart in done.problems[0]
-    assert "taken" in done.problems[0]
-    assert set(done.rooms) == {room.key for room in wanted.rooms}
+    assert (done.settled, len(world.model.writes)) == (True, 1)
+    world.assert_as_desired()
 
 
-async def test_who_is_approved_for_a_closed_group_is_invited_once_and_nobody_else(world: World) -> None:
+async def test_state_that_nobody_told_us_of_is_found_by_the_audit_with_one_read_a_room(world: World) -> None:
+    await world.apply()
+    rooms = world.rooms()
+    await world.model.put(rooms["bereaved"], "m.room.join_rules", "", {"join_rule": "public"}, SAM, unseen=True)
+    await world.model.put(rooms["welcome"], "m.room.name", "", {"name": "The members' own"}, SAM, unseen=True)
+    assert (await world.plan()).empty
+    world.model.reads.clear()
+    await world.provisioner.audit(example()[0])
+    assert len(world.model.reads) == len(rooms)
+    (change,) = (await world.plan()).changes
+    assert change.room == "bereaved"
+    await world.apply()
+    assert world.model.state(rooms["welcome"])["m.room.name", ""] == {"name": "The members' own"}
+    assert ("m.room.name", "") in LEFT_TO_PEOPLE
+
+
+async def test_a_deleted_room_is_noticed_by_one_call_and_made_again(world: World) -> None:
+    await world.apply()
+    before = world.rooms()
+    world.model.delete(before["bereaved"])
+    world.model.reads.clear()
+    assert await world.provisioner.notice_vanished() == 1
+    assert [path.rpartition("/")[2] for path in world.model.reads].count("joined_rooms") == 1
+    planned = await world.plan()
+    assert any("was deleted" in note.text for note in planned.notes)
+    done = await world.apply(planned)
+    assert done.settled
+    after = world.rooms()
+    assert after["bereaved"] != before["bereaved"]
+    assert {key: room for key, room in after.items() if key != "bereaved"} == {
+        key: room for key, room in before.items() if key != "bereaved"
+    }
+    assert world.house.projection.place("hearth", "bereaved") == after["bereaved"]
+    assert (await world.apply()).calls == 0
+
+
+async def test_rooms_that_are_not_ours_are_neither_read_nor_touched(world: World) -> None:
+    mark = {MANAGED_TYPE: {"community": "hearth", "group": "moderators"}, "room_version": "12"}
+    trap = "!trap"
+    await world.model.put(trap, "m.room.create", "", mark, SAM)
+    await world.model.put(trap, "m.room.member", SAM, {"membership": "join"}, SAM)
+    await world.model.put(trap, MANAGED_TYPE, "", mark[MANAGED_TYPE], SAM)
+    await world.model.put(trap, "m.room.member", GHOSTS.steward, {"membership": "join"}, GHOSTS.steward)
+    before = dict(world.model.rooms[trap])
+    await world.apply()
+    assert world.model.rooms[trap] == before
+    assert trap not in world.rooms().values()
+    assert not [write for write in world.model.writes if trap in write]
+
+
+@pytest.mark.parametrize("when", ["before the plan", "after the plan"])
+async def test_an_address_that_is_taken_is_said_with_what_follows_and_stops_nothing(world: World, when: str) -> None:
+    address = "#hearth-welcome:hearth.example"
+    if when == "before the plan":
+        world.model.addresses[address] = "!theirs"
+
+    async def somebody_is_faster(write: int) -> None:
+        world.model.addresses[address] = "!theirs"
+
+    planned = await world.plan()
+    world.model.meanwhile = somebody_is_faster
+    done = await world.apply(planned)
+    (note,) = (note for note in done.notes if note.kind == "no_address")
+    assert address in note.text
+    assert "Until that is put right" in note.text
+    assert set(world.rooms()) == {room.key for room in example()[0].rooms}
+    assert (await world.apply()).calls == 0
+
+
+async def test_an_address_outside_our_registration_is_said_before_anything_is_asked(world: World) -> None:
+    world.patterns = ()
+    world.new_life()
+    planned = await world.plan()
+    assert {note.kind for note in planned.notes} == {"no_address"}
+    assert not [path for path in world.model.reads if "/directory/" in path]
+    assert (await world.apply(planned)).settled
+
+
+async def test_without_the_admin_capability_it_says_what_follows_and_goes_on(world: World) -> None:
+    world.model.admin = False
     done = await world.apply()
-    invited = {who for kind, who in world.model.rooms[done.rooms["bereaved"]] if kind == "m.room.member"}
-    assert "@rosa:hearth.example" in invited
-    assert SAM not in invited
-    # Who was removed by a ban is not asked in again.
-    rosa = "@rosa:hearth.example"
-    world.model.put(done.rooms["bereaved"], "m.room.member", rosa, {"membership": "ban"}, GHOSTS.steward)
-    assert (await world.apply()).invited == 0
+    (note,) = done.notes
+    assert note.kind == "no_admin"
+    assert "people are invited and come in by themselves" in note.text
+    world.assert_as_desired()
 
 
-@pytest.mark.parametrize("key", [room.key for room in example()[0].rooms])
-def test_a_room_is_complete_and_ours_from_its_first_moment(key: str) -> None:
-    room = example()[0].room(key)
-    body = creation_body(room, GHOSTS)
-    assert body["preset"] == "private_chat"
-    assert set(body["creation_content"]["additional_creators"]) == {GHOSTS.guardian, GHOSTS.custodian}
-    assert body["creation_content"][MANAGED_TYPE]["group"] == key
-    levels = body["power_level_content_override"]
-    assert all(level <= 90 for level in levels.get("users", {}).values())
-    assert not set(levels.get("users", {})) & {GHOSTS.steward, GHOSTS.guardian, GHOSTS.custodian}
-    kinds = {event["type"] for event in body["initial_state"]}
-    assert {"m.room.join_rules", "m.room.history_visibility", MANAGED_TYPE} <= kinds
+async def test_every_change_is_told_as_it_is_made_and_leaves_a_line_in_the_audit(world: World) -> None:
+    told: list[Made] = []
+    community, people = example()
+    done = await world.provisioner.apply(community, lambda: people, progress=told.append)
+    assert len(told) == done.done
+    assert world.audit is not None
+    await world.audit.flush()
+    rows: list[tuple[Any, ...]] = await world.house.table(
+        "SELECT line FROM audit WHERE lane = 'provisioning hearth' ORDER BY n"
+    )
+    assert len(rows) == done.done
+    assert not [row for row in rows if ROSA.encode() in row[0] or AMINA.encode() in row[0]]

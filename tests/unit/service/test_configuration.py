@@ -38,6 +38,12 @@ REGISTRATION: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def logs_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's logs are set up once for a process, and these tests share theirs with others."""
+    monkeypatch.setattr(serve, "configure", lambda _section: None)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "inglenook.yaml").write_text(yaml.safe_dump(GOOD), encoding="utf-8")
@@ -102,7 +108,6 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     "all addresses, IPv6": (changed("listen", "host", to="::"), "listen.host"),
     "no registration": (changed("registration", to=None), "registration"),
     "no data folder": (changed("data", to=None), "data"),
-    "no policy": (changed("policy", to=None), "policy"),
     "an unknown durability": (changed("durability", to="none"), "durability"),
     "an unknown level of logging": (changed("log", to={"level": "loud"}), "log.level"),
     "a misspelt field": (changed("listn", to={}), "listn"),

@@ -1,0 +1,194 @@
+"""What the homeserver holds of a community, as the planner wants to know it: from the stream, else by one read a room."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from appservice.flow import Ghosts, Place, RoomFacts
+from appservice.intake import Lanes, Projection
+from appservice.matrix import AdminCapability, HomeserverClient, Rejected
+from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
+from policies.observed import Identities, Membership, Observed, ObservedRoom, Standing
+
+log = structlog.get_logger()
+
+#: Rooms read at the same time in an audit: few, since nobody waits for it.
+_READS_AT_ONCE: Final = 4
+#: Of several rooms of ours with one key, the last in this order stands for it.
+_RANKS: Final[Sequence[Standing]] = ("foreign", "closed", "gone", "abandoned", "governed")
+_ALIAS: Final = ("m.room.canonical_alias", "")
+
+
+class Observer:
+    """Sees communities through the projection. `addresses` are the patterns of addresses that are ours to use."""
+
+    def __init__(
+        self,
+        client: HomeserverClient,
+        admin: AdminCapability,
+        projection: Projection,
+        lanes: Lanes,
+        ghosts: Ghosts,
+        addresses: Sequence[str],
+    ) -> None:
+        self._client = client
+        self._admin = admin
+        self._projection = projection
+        self._lanes = lanes
+        self._ghosts = ghosts
+        self._identities = identities_of(ghosts)
+        self._ours = [re.compile(pattern) for pattern in addresses]
+        self._admin_capability: bool | None = None
+        self._pointing: dict[str, str | None] = {}
+        self.reads = 0
+
+    async def made(self, community: str, key: RoomKey) -> str | None:
+        """Return the id of a room that a createRoom without an answer may have made. Raises `HomeserverError`."""
+        await self.read_half_made()
+        room = self._rooms(community)[0].get(key)
+        return room.room_id if room is not None and room.standing(self._identities) == "governed" else None
+
+    def present(self, community: DesiredCommunity) -> Observed:
+        """Return what is known at this moment, without asking the homeserver anything."""
+        best, former = self._rooms(community.id)
+        return Observed(best, self._admin_capability is not False, dict(self._pointing), frozenset(former))
+
+    def _rooms(self, community: str) -> tuple[dict[RoomKey, ObservedRoom], set[str]]:
+        """A community's rooms by key, and the ids of others that were made for one."""
+        best: dict[RoomKey, ObservedRoom] = {}
+        former: set[str] = set()
+        for facts in self._projection.rooms():
+            key = _key_of(facts, community, self._ghosts)
+            if key is None:
+                continue
+            room = _observed(facts, key)
+            other = best.get(key)
+            if other is None or self._rank(room) > self._rank(other):
+                best[key], room = room, other if other is not None else room
+            if room is not best[key] and room.standing(self._identities) != "foreign":
+                former.add(room.room_id)
+        return best, former
+
+    async def look(self, community: DesiredCommunity) -> Observed:
+        """Return what is there; asks the homeserver only where something is missing. Raises `HomeserverError`."""
+        if self._admin_capability is None:
+            self._admin_capability = await self._admin.probe()
+            self.reads += 1
+        observed = self.present(community)
+        governed = {key for key, room in observed.rooms.items() if room.standing(self._identities) == "governed"}
+        if any(room.key not in governed for room in community.rooms):
+            # An attempt that was cut off may have made it, and we were not told.
+            await self.read_half_made()
+            observed = self.present(community)
+        self._pointing = {}
+        for room in community.rooms:
+            address = f"#{room.alias_localpart}:{community.server}"
+            seen = observed.rooms.get(room.key)
+            standing = seen is not None and seen.standing(self._identities) == "governed"
+            if seen is not None and standing and seen.state.get(_ALIAS, {}).get("alias") == address:
+                continue
+            if not any(pattern.match(address) for pattern in self._ours):
+                self._pointing[address] = None
+            elif (points_at := await self._points_at(address)) is not None:
+                self._pointing[address] = points_at
+        return self.present(community)
+
+    async def _points_at(self, address: str) -> str | None:
+        self.reads += 1
+        try:
+            return await self._client.resolve(address, self._ghosts.steward)
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def read_half_made(self) -> None:
+        """Read the rooms that the steward is in and we know nothing of."""
+        self.reads += 1
+        joined = await self._client.joined_rooms(self._ghosts.steward)
+        unknown = [room_id for room_id in joined if not ((room := self._projection.room(room_id)) and room.creator)]
+        await self.read(unknown)
+
+    async def read(self, room_ids: Iterable[str]) -> None:
+        """Read rooms anew, one call each, a few side by side. Raises `HomeserverError`, `StoreRefused`."""
+        slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def one(room_id: str) -> None:
+            async with slots:
+                self.reads += 1
+                await self._lanes.read_again(room_id)
+
+        await asyncio.gather(*(one(room_id) for room_id in room_ids))
+
+    async def audit(self, community: DesiredCommunity) -> None:
+        """Read every room of the community anew: one call each. Raises `HomeserverError`, `StoreRefused`."""
+        observed = self.present(community)
+        await self.read(room.room_id for room in observed.rooms.values())
+
+    async def notice_vanished(self) -> int:
+        """Read anew the rooms that the guardian is not in any more, by one call for all; return how many."""
+        joined = set(await self._client.joined_rooms(self._ghosts.guardian))
+        self.reads += 1
+        lost = [
+            room.room_id
+            for room in self._projection.rooms()
+            if room.managed
+            and room.place is not Place.DIRECT
+            and room.room_id not in joined
+            and room.members.get(self._ghosts.guardian) == "join"
+        ]
+        if lost:
+            log.warning("rooms_lost", rooms=len(lost))
+            await self.read(lost)
+        return len(lost)
+
+    def _rank(self, room: ObservedRoom) -> tuple[int, bool, bool, int, str]:
+        return (
+            _RANKS.index(room.standing(self._identities)),
+            (MANAGED_TYPE, "") in room.state,
+            room.members.get(self._ghosts.guardian) == "join",
+            len(room.members),
+            room.room_id,
+        )
+
+
+def identities_of(ghosts: Ghosts) -> Identities:
+    """Return our user ids as the planner knows them."""
+    return Identities(ghosts.steward, ghosts.guardian, ghosts.custodian)
+
+
+def _key_of(facts: RoomFacts, community: str, ghosts: Ghosts) -> RoomKey | None:
+    """The key a room stands for, by the marker or else the create event; None for any other room, and direct ones."""
+    if facts.creator not in ghosts:
+        return None
+    if facts.managed:
+        return facts.group if facts.community == community and facts.place is not Place.DIRECT else None
+    mark = facts.create.get(MANAGED_TYPE)
+    if not isinstance(mark, Mapping) or mark.get("community") != community:
+        return None
+    key = mark.get("group")
+    return key if isinstance(key, str) else None
+
+
+def _observed(facts: RoomFacts, key: RoomKey) -> ObservedRoom:
+    more = facts.create.get("additional_creators")
+    creators = {facts.creator, *(who for who in more if isinstance(who, str))} if isinstance(more, list) else set()
+    members: dict[str, Membership] = {
+        user_id: "left" if membership == "removed" else membership  # type: ignore[misc]  # the projection keeps only these
+        for user_id, membership in facts.members.items()
+    }
+    return ObservedRoom(
+        room_id=facts.room_id,
+        key=key,
+        room_version=facts.room_version,
+        creators=frozenset(creators or {facts.creator}),
+        create_content=facts.create,
+        state=facts.state,
+        members=members,
+        closed=facts.closed,
+    )

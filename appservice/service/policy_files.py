@@ -1,0 +1,100 @@
+"""A policy with its people as they were written, and what they say: read once for the same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from policies.compile import compile_community
+from policies.desired import DesiredCommunity
+from policies.files import people_beside, read_file
+from policies.findings import Finding
+from policies.load import load_people, load_policy
+from policies.people import People
+from policies.schema import Policy
+
+#: Policies kept as they were read: the one in force, and one or two that somebody is thinking about.
+_KEPT: Final = 3
+
+
+class BadPolicy(Exception):
+    """A policy or its people cannot be used; `findings` say where and why."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFiles:
+    """The bytes of the two files, and what findings call them."""
+
+    policy: bytes
+    policy_name: str
+    people: bytes
+    people_name: str
+
+    def same_words(self, other: PolicyFiles) -> bool:
+        """Whether both files hold the same bytes."""
+        return (self.policy, self.people) == (other.policy, other.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What two files say, and what they want of a homeserver. `advice` are findings that are no errors."""
+
+    files: PolicyFiles
+    policy: Policy
+    people: People
+    community: DesiredCommunity
+    advice: tuple[Finding, ...]
+
+
+def read_files(policy: Path, people: Path | None = None) -> PolicyFiles:
+    """Return the bytes of a policy and its people (else those beside it). Raises `BadPolicy` for a missing file."""
+    beside = people or people_beside(policy)
+    read, read_people = read_file(policy), read_file(beside)
+    if read.data is None or read_people.data is None:
+        raise BadPolicy((*read.findings, *read_people.findings))
+    return PolicyFiles(read.data, str(policy), read_people.data, str(beside))
+
+
+class Reader:
+    """Reads policies for the homeserver called `server_name`, beside the event loop. `ours` are our own user ids."""
+
+    def __init__(self, server_name: str, ours: Iterable[str]) -> None:
+        self._server_name = server_name
+        self._ours = frozenset(ours)
+        self._read: OrderedDict[tuple[bytes, bytes], Said] = OrderedDict()
+
+    async def read(self, files: PolicyFiles) -> Said:
+        """Return what `files` say. Raises `BadPolicy`."""
+        known = self._read.get((files.policy, files.people))
+        if known is None:
+            known = await asyncio.to_thread(self._understand, files)
+            self._read[(files.policy, files.people)] = known
+        self._read.move_to_end((files.policy, files.people))
+        while len(self._read) > _KEPT:
+            self._read.popitem(last=False)
+        return known
+
+    def _understand(self, files: PolicyFiles) -> Said:
+        policy = load_policy(files.policy, files.policy_name)
+        people = load_people(files.people, files.people_name, policy.policy)
+        findings = (*policy.findings, *people.findings)
+        if policy.policy is None or people.people is None:
+            raise BadPolicy(findings)
+        server = policy.policy.community.server
+        if server != self._server_name:
+            message = f"the community is of {server}, but this homeserver is {self._server_name}"
+            advice = "A policy is for one homeserver: name this one under community, or use the other one's service."
+            raise BadPolicy((Finding("error", files.policy_name, 1, 1, server, message, advice),))
+        for user_id in sorted(self._ours & people.people.by_id.keys()):
+            message = "this is one of Inglenook's own accounts, and no person"
+            advice = "Take it out of the people file: it looks after every room as it is."
+            raise BadPolicy((Finding("error", files.people_name, 1, 1, user_id, message, advice),))
+        return Said(files, policy.policy, people.people, compile_community(policy.policy, people.people), findings)
