@@ -161,6 +161,9 @@ class Governance:
         async with self._changing:
             if self.said is None or self.standing is None:
                 return
+            if not self.settled:
+                # It was cut off: what was done, and not told us, is not done again.
+                await self._provisioner.audit(self.said.community)
             present = self._provisioner.present(self.said.community, self.standing.people())
             if again or not self.settled or not present.empty:
                 await self._reconcile()

@@ -1,0 +1,55 @@
+"""SIGKILL of the service while it applies a policy, at every homeserver call in turn: the end is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appservice.operations.errors import OperationFailed
+from tests.support.charity import ALIASES, SERVER_NAME, Charity
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeHomeserver
+
+pytestmark = [pytest.mark.homeserver, pytest.mark.chaos]
+
+
+async def test_killed_at_every_call_in_turn_the_community_ends_the_same(
+    make_homeserver: MakeHomeserver, tmp_path: Path
+) -> None:
+    """One homeserver, one community after another, each with a store of its own."""
+    homeserver = await make_homeserver(server_name=SERVER_NAME, alias_regexes=ALIASES)
+    await homeserver.make_steward_admin()
+    planned, call, earlier = 1, 0, frozenset[str]()
+    while call < planned:
+        call += 1
+        charity = await Charity.make(tmp_path / str(call), homeserver, community=f"leeds-{call}")
+        charity.elsewhere = earlier
+        try:
+            await charity.service.start()
+            planned = (await charity.plan()).calls
+
+            async def die(number: int, charity: Charity = charity, call: int = call) -> None:
+                if number == call:
+                    await charity.service.kill()
+
+            charity.proxy.executed = die
+            with pytest.raises(OperationFailed):
+                await charity.apply()
+            await charity.service.died()
+            assert len(charity.proxy.changes) >= call
+            charity.proxy.executed = None
+            await charity.service.start()  # what was put in force is taken up without being asked
+            assert (await charity.plan()).lines == []
+            again = await charity.apply()
+            assert (again.calls, again.settled) == (0, True)
+            rooms = await charity.rooms()
+            earlier |= set(rooms.values())
+            await charity.assert_as_said(rooms)
+            # Not even what was executed and never answered is done twice.
+            assert len(charity.proxy.changes) == planned
+        finally:
+            await charity.stop()
+    assert planned > 30
