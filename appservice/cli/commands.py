@@ -120,11 +120,20 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".inglenook"),
     port: Annotated[int, typer.Option(help="Port of the homeserver on 127.0.0.1.", min=1, max=65535)] = 8008,
     check: Annotated[bool, typer.Option("--check", help="Play the main job once, then stop; for tests.")] = False,
+    scene: Annotated[
+        bool, typer.Option("--scene", help="Play the whole scene in a fresh community, judge, stop.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --scene: print JSON only.")] = False,
+    without: Annotated[
+        list[str] | None, typer.Option(help="With --scene: switch an effect off; the scene must notice. For tests.")
+    ] = None,
 ) -> None:
     """Show the main job on a real homeserver on this computer. Ctrl-C stops everything; again goes on."""
     from appservice.operations.demo import run_demo
 
     try:
+        if scene:
+            raise typer.Exit(_scene(directory, port, without or [], as_json=as_json))
         asyncio.run(run_demo(directory, port, out, stay=not check))
     except BadConfiguration as error:
         raise _bad(str(error)) from None
@@ -133,6 +142,15 @@ def demo(
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(FAILED) from None
+
+
+def _scene(directory: Path, port: int, without: list[str], *, as_json: bool) -> int:
+    from appservice.operations.scene import run_scene
+
+    played = asyncio.run(run_scene(directory, port, out, as_json=as_json, without=without))
+    if as_json:
+        out.print(json.dumps({"steps": [one.record() for one in played]}, indent=2), markup=False, highlight=False)
+    return 0 if all(one.ok for one in played) else FAILED
 
 
 @app.command()

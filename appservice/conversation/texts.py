@@ -100,7 +100,12 @@ class Catalogue:
         person = items[0].get("person", "") if items else ""
         lines: list[list[tuple[str, str]]] = [
             [("strong", f"🟠 {what}"), ("", ".")],
-            [("", "There was a phone number. The author was told privately how to ask for a second look.")],
+            [
+                (
+                    "",
+                    f"There was a phone number. {_told(items, 'They were told privately how to ask for a second look.')}",
+                )
+            ],
             [("", "Written by "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
         ]
         for item in items[:10]:
@@ -147,7 +152,6 @@ class Catalogue:
     def _request_declined(self, items: tuple[Item, ...]) -> Rendered:
         return _paragraphs(
             [
-                [("", "Hello. This is the helper program of a group.")],
                 [("", "Hello. This is the helper program of a group. It is about the question you asked.")],
                 [("", f"We cannot add you to {self._room_names(items)} right now.")],
                 [("", "This is not about you as a person.")],
@@ -157,9 +161,8 @@ class Catalogue:
         )
 
     def _intruder_card(self, items: tuple[Item, ...]) -> Rendered:
-        return self._about(
-            items, "🟠 I took somebody out of a room", "They were in a room without your yes. I told them."
-        )
+        told = _told(items, "They were told privately.")
+        return self._about(items, "🟠 I took somebody out of a room", f"They were in a room without your yes. {told}")
 
     def _invite_withdrawn_card(self, items: tuple[Item, ...]) -> Rendered:
         return self._about(items, "🟠 I took an invite back", "Nobody whose role may let people in had said yes.")
@@ -256,6 +259,12 @@ class Catalogue:
         if len(names) > 3:
             return f"{len(names)} rooms"
         return " and ".join(names) or "your group"
+
+
+def _told(items: tuple[Item, ...], words: str) -> str:
+    """Whether the person a card is about knows: a message that nobody can read is none."""
+    reached = bool(items) and items[0].get("told", "yes") == "yes"
+    return words if reached else "They could not be told: not reached. Please find another way."
 
 
 def _people(items: tuple[Item, ...]) -> tuple[str, ...]:

@@ -41,12 +41,14 @@ class PersonalData:
             return (offer,)
         redact = Redact(**common, room_id=event.room_id, event_id=event.event_id, reason=self.name)  # type: ignore[arg-type]
         after = common | {"after": redact.key, "items": (entry,)}
+        told = DirectMessage(**after, user_id=event.sender, text="your.contact_details_removed")  # type: ignore[arg-type]
         return (
             redact,
             Notice(**after, room_id=event.room_id, text="removed.contact_details"),  # type: ignore[arg-type]
-            DirectMessage(**after, user_id=event.sender, text="your.contact_details_removed"),  # type: ignore[arg-type]
+            told,
             Card(
                 **after,  # type: ignore[arg-type]
+                once=told.key,
                 community=facts.room.community,
                 place=Place.MODERATORS,
                 about=event.sender,

@@ -85,6 +85,7 @@ class Outbox:
         self._recovered = asyncio.Event()
         self._closing = False
         self._refused: set[str] = set()
+        self._said_by: dict[str | None, str] = {}  # key of what was merged: key of what says it
         self.settled = 0
 
     # -- taking ----------------------------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ class Outbox:
             # A quiet effect writes its attempts down before it is sent; an urgent one may have been sent.
             at_least = 0 if effect.urgency is Urgency.WHEN_QUIET else 1
             attempts = max(open_effect.attempts, at_least)
+            self._said_by |= {one.key: effect.key for one in merged}
             self._admit(_Entry(effect, open_effect.created_ms, attempts, merged=merged))
             count += 1
         return count
@@ -208,7 +210,7 @@ class Outbox:
 
     async def _until_allowed(self, entry: _Entry) -> None:
         while not self._closing:
-            if entry.effect.after in self._entries:
+            if self._waits(entry.effect):
                 await asyncio.sleep(0.05)
                 continue
             wait = entry.not_before_ms - self._clock.now_ms()
@@ -241,7 +243,7 @@ class Outbox:
         best: tuple[str, list[_Entry]] | None = None
         for key, group in self._quiet.items():
             first = group[0]
-            if first.not_before_ms > now or now - first.created_ms < GATHER_MS or first.effect.after in self._entries:
+            if first.not_before_ms > now or now - first.created_ms < GATHER_MS or self._waits(first.effect):
                 continue
             if best is None or first.created_ms < best[1][0].created_ms:
                 best = (key, group)
@@ -252,7 +254,7 @@ class Outbox:
             # It may stand in the room already, with its own words: the others need an event of their own.
             ready = group[:1]
         else:
-            ready = [entry for entry in group if entry.effect.after not in self._entries and not entry.attempts]
+            ready = [entry for entry in group if not self._waits(entry.effect) and not entry.attempts]
         rest = [entry for entry in group if entry not in ready]
         if rest:
             self._quiet[key] = rest
@@ -276,6 +278,12 @@ class Outbox:
             self._slots[Urgency.WHEN_QUIET].release()
             self._wake.set()
 
+    def _waits(self, effect: Effect) -> bool:
+        """Whether something is open that must be settled before: itself, or said by another one."""
+        return any(
+            key in self._entries or self._said_by.get(key) in self._entries for key in (effect.after, effect.once)
+        )
+
     def _put_back(self, group: list[_Entry]) -> None:
         key = group[0].effect.merge_key or group[0].effect.key
         self._quiet[key] = group + self._quiet.get(key, [])
@@ -293,6 +301,7 @@ class Outbox:
             return False
         for entry in others:
             lead.merged += [entry.effect, *entry.merged]
+            self._said_by |= {one.key: lead.effect.key for one in lead.merged}
             self._entries.pop(entry.effect.key, None)
         return True
 
@@ -370,14 +379,10 @@ class Outbox:
         line = {"became": row["state"], "key": effect.key, "type": effect.type}
         line |= {name: row[name] for name in ("event_id", "code") if row[name]}
         rows = [row] + [{"key": one.key, "settled_ms": now} for one in entry.merged]
-        commit = Commit(settled=rows, audit=[AuditLine(str(effect.lane), line)])
-        while True:
-            try:
-                await self._database.commit(commit)
-                break
-            except StoreRefused:
-                await asyncio.sleep(1)
+        await self._database.insist(Commit(settled=rows, audit=[AuditLine(str(effect.lane), line)]))
         self._entries.pop(effect.key, None)
+        for one in entry.merged:
+            self._said_by.pop(one.key, None)
         self.settled += 1
         self._wake.set()
         reach("outbox-after-result")

@@ -38,7 +38,8 @@ class Effect:
     """A decision waiting to become true.
 
     `source` is the id of the input that caused it, `rule` the rule that decided, `lane` the room it was decided in.
-    `after` names the key of an effect that must be settled first.
+    `after` names the key of an effect that must have become true first: where it is refused, this one is moot.
+    `once` names one that is waited for whatever becomes of it.
     """
 
     type: ClassVar[str] = ""
@@ -50,6 +51,7 @@ class Effect:
     identity: Identity = Identity.GUARDIAN
     ordinal: int = 0
     after: str | None = None
+    once: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

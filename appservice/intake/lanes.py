@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
+from appservice import switches
 from appservice.effects import Outbox
 from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin
 from appservice.intake.projection import Projection
@@ -170,7 +171,7 @@ class Lanes:
         effects: list[Effect] = []
         for handler in self.handlers:
             decided = self._decide(handler, item, facts, into)
-            effects.extend(decided)
+            effects.extend(effect for effect in decided if not _switched_off(effect))
         if not effects:
             return
         at_once = [effect for effect in effects if effect.type in self._recorders]
@@ -235,7 +236,7 @@ class Lanes:
                 for item in batch:
                     self._attend(item, handled)
                 handled.commit.handled += [(self._homeserver, item.id) for item in batch]
-                await self._insist(handled.commit)
+                await self._database.insist(handled.commit)
                 self._start(handled)
                 for _ in batch:
                     queue.popleft()
@@ -243,15 +244,6 @@ class Lanes:
         finally:
             del self._queues[lane]
             del self._workers[lane]
-
-    async def _insist(self, commit: Commit) -> None:
-        while True:
-            try:
-                await self._database.commit(commit)
-            except StoreRefused:
-                await asyncio.sleep(1)
-            else:
-                return
 
     async def _room_facts(self, room_id: str, slots: asyncio.Semaphore) -> Commit:
         """Make sure that the room is known; return the rows that say so."""
@@ -312,7 +304,7 @@ class Lanes:
 
         async def learn(room_id: str) -> None:
             commit = await self._room_facts(room_id, self._reads_behind)
-            await self._insist(commit)
+            await self._database.insist(commit)
 
         await asyncio.gather(*(learn(room_id) for room_id in unknown))
         return len(unknown)
@@ -357,6 +349,10 @@ class Lanes:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _switched_off(effect: Effect) -> bool:
+    return bool(switches.OFF) and (switches.off(effect.type) or switches.off(getattr(effect, "text", "")))
 
 
 def _begins_a_room_of(ghosts: Ghosts, item: EventInput) -> bool:

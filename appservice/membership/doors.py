@@ -57,7 +57,7 @@ class Doors:
         remove = self._remove(item, person, "not_admitted")
         yield remove
         entry = {"person": person, "room": item.event.room_id}
-        yield DirectMessage(
+        told = DirectMessage(
             source=item.id,
             rule=self.name,
             lane=item.lane,
@@ -66,7 +66,8 @@ class Doors:
             text="your.not_in_group",
             items=(entry,),
         )
-        yield self._card(item, facts, person, "card.intruder", remove.key)
+        yield told
+        yield self._card(item, facts, person, "card.intruder", remove.key, once=told.key)
 
     def _invited(self, item: EventInput, facts: Facts, person: str, rules: Rules) -> Iterable[Effect]:
         by, room = item.event.sender, facts.room
@@ -115,13 +116,16 @@ class Doors:
             source=item.id, rule=self.name, lane=item.lane, room_id=item.event.room_id, user_id=person, code=code
         )
 
-    def _card(self, item: EventInput, facts: Facts, person: str, text: str, after: str | None) -> Card:
+    def _card(
+        self, item: EventInput, facts: Facts, person: str, text: str, after: str | None, once: str | None = None
+    ) -> Card:
         reference = request_reference(item.event.room_id, person)
         return Card(
             source=item.id,
             rule=self.name,
             lane=item.lane,
             after=after,
+            once=once,
             community=facts.room.community,
             place=Place.MODERATORS,
             about=person,

@@ -6,10 +6,8 @@ Here is its life, from the folder to the last child that ends; people, story and
 from __future__ import annotations
 
 import asyncio
-import errno
 import re
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -25,9 +23,8 @@ from appservice.operations.demo_folder import DemoFolder, Record, claim
 from appservice.operations.demo_guide import guide
 from appservice.operations.demo_people import CAST, PeopleChanged, Person
 from appservice.operations.demo_story import Show, Stage, tell, tell_shortly
-from appservice.operations.environment import ensure_synapse, missing_pins
 from appservice.operations.errors import OperationFailed
-from appservice.operations.files import data_path
+from appservice.operations.ground import port_free, synapse_python
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.homeserver_config import HomeserverConfig
 from appservice.operations.processes import free_port, release_port
@@ -38,11 +35,8 @@ from policies.desired import DesiredCommunity
 from policies.load import load_files
 from policies.people import People
 
-_PROJECT = Path(__file__).resolve().parents[2]
 _EXAMPLES = Path(policies.__file__).parent / "examples"
 _POLICY, _PEOPLE = _EXAMPLES / "hearth-demo.yaml", _EXAMPLES / "hearth-demo.people.yaml"
-#: Seconds that a predecessor, killed just now, gets to let go of the port.
-_PORT_PATIENCE_S = 3.0
 #: Seconds between two looks at whether both children live.
 _LOOK_S = 0.5
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -105,7 +99,7 @@ async def run_demo(directory: Path, port: int, out: Console, *, stay: bool) -> N
 async def _live(directory: Path, port: int, show: Show, stay: bool, settled: asyncio.Event) -> None:
     began = time.monotonic()
     with claim(directory) as folder:
-        await _port_free(port)
+        await port_free(port)
         wanted, people = _community()
         show.heading(f"Inglenook shows itself: {wanted.name}, a small community on this computer")
         record, cut_off = folder.begin(part.name for part in CAST)
@@ -139,7 +133,7 @@ async def _running(
             port=port,
             # A new one each time: nobody needs to know it, and none can be taken.
             appservice_url=f"http://127.0.0.1:{(own_port := free_port())}",
-            python=await _synapse(folder, show),
+            python=await synapse_python(folder.synapse_environment, show.done),
             durable=False,
             alias_regexes=(rf"^#{re.escape(wanted.id)}-.*:{re.escape(wanted.server)}$",),
         )
@@ -239,42 +233,11 @@ async def _stop(homeserver: EmbeddedHomeserver, services: list[ServiceProcess], 
         show.plain("Everything has stopped, and is kept for next time.")
 
 
-async def _synapse(folder: DemoFolder, show: Show) -> Path:
-    """Python of Synapse's environment: beside the project in a checkout, else in the demo's folder."""
-    in_checkout = (_PROJECT / "pyproject.toml").exists() and (_PROJECT / "synapse-config").exists()
-    environment = _PROJECT / ".venv-synapse" if in_checkout else folder.synapse_environment
-    if missing_pins(data_path("requirements/synapse.txt").read_text(encoding="utf-8"), environment):
-        show.done("Getting Synapse, the homeserver program. This is done once and needs the internet ...")
-    return await asyncio.to_thread(ensure_synapse, environment)
-
-
 def _community() -> tuple[DesiredCommunity, People]:
     loaded = load_files(_POLICY, _PEOPLE)
     if loaded.policy is None or loaded.people is None:
         raise OperationFailed("\n".join(str(finding) for finding in loaded.findings))
     return compile_community(loaded.policy, loaded.people), loaded.people
-
-
-async def _port_free(port: int) -> None:
-    until = time.monotonic() + _PORT_PATIENCE_S
-    while (taken := _cannot_listen(port)) is not None:
-        if taken != errno.EADDRINUSE:
-            raise OperationFailed(f"Port {port} may not be used by you: choose one from 1024 up, with --port.")
-        if time.monotonic() > until:
-            raise OperationFailed(f"Port {port} is in use. Stop what uses it, or choose another: --port {port + 1}")
-        await asyncio.sleep(0.1)
-
-
-def _cannot_listen(port: int) -> int | None:
-    """The error number if nothing of ours could listen on `port`, else None."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            probe.listen()
-        except OSError as error:
-            return error.errno
-    return None
 
 
 async def _all(awaited: Iterable[Awaitable[object]]) -> None:

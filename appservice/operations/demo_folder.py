@@ -20,8 +20,8 @@ from appservice.service.config import BadConfiguration
 
 _RECORD, _LOCK = "demo.json", "lock"
 _HOMESERVER, _SERVICE, _SYNAPSE = "homeserver", "service", "venv-synapse"
-# `make bench` keeps its worlds in the same place.
-_OURS = {_RECORD, _LOCK, _HOMESERVER, _SERVICE, _SYNAPSE, "benchmarks"}
+# `make bench` and the scene keep theirs in the same place.
+_OURS = {_RECORD, _LOCK, _HOMESERVER, _SERVICE, _SYNAPSE, "benchmarks", "scene"}
 
 # Passwords are read from a terminal and typed by hand: syllables, no letters that look alike, six of 65 choices each.
 _CONSONANTS, _VOWELS = "bdfghjkmnprst", "aeiou"

@@ -69,6 +69,11 @@ class DirectRooms:
         """Return (room id, reach) of a person, None while there is no room."""
         return self._projection.direct_reach.get(user_id)
 
+    def is_reached(self, user_id: str) -> bool:
+        """Whether a person can read what we say to them: an invite that nobody answered is not enough."""
+        known = self.reach(user_id)
+        return known is not None and known[1] == REACHED
+
     def forget_vanished(self, rooms: Iterable[str]) -> None:
         """After a homeserver was put back to an older copy: what is not among `rooms` does not exist any more."""
         standing = set(rooms)

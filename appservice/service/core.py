@@ -113,7 +113,7 @@ class Core:
             "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
-            "card": CardExecutor(speaker, self.projection.place),
+            "card": CardExecutor(speaker, self.projection.place, self.direct_rooms.is_reached),
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
         self.lanes = Lanes(

@@ -29,6 +29,8 @@ from appservice.store.writing import write
 log = structlog.get_logger()
 T = TypeVar("T")
 
+#: Seconds until a refused commit that must be made is tried again.
+_AGAIN_S = 1.0
 #: ms that a statement waits for a lock held by somebody else before the commit is refused.
 BUSY_TIMEOUT_MS = 2000
 _DIALECT = sqlite.dialect(paramstyle="qmark")
@@ -91,6 +93,16 @@ class Database:
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
         await done
+
+    async def insist(self, commit: Commit) -> None:
+        """Commit, again and again while that is refused: for what has happened already and must not be forgotten."""
+        while True:
+            try:
+                await self.commit(commit)
+            except StoreRefused:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()

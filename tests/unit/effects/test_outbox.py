@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from appservice.effects.outbox import BACK_OFF_MOST_MS, GATHER_MS, REMEMBERED_MS
 from appservice.flow import (
     Attempt,
+    Done,
     EnsureDirectRoom,
     Postponed,
     Refused,
+    Result,
     Urgency,
 )
 from appservice.matrix import Unreachable
@@ -84,6 +87,43 @@ async def test_a_removal_that_was_refused_is_not_announced_as_done(path: Path) -
         one.house.clock.now += GATHER_MS
         await asyncio.sleep(0.3)
         assert one.executor.types() == ["redact"]
+
+
+@pytest.mark.parametrize("outcome", [Done(), Refused("not_reached")], ids=["told", "not reached"])
+async def test_what_tells_how_it_went_waits_until_it_went_somehow(path: Path, outcome: Result) -> None:
+    async with life(path, [Postponed("unreachable", 60_000), outcome]) as one:
+        first = redact()
+        report = replace(notice(2), once=first.key)
+        await one.decide(first, report)
+        await one.until_asked(1)
+        one.house.clock.now += GATHER_MS
+        await asyncio.sleep(0.25)
+        assert one.executor.types() == ["redact"]
+        one.house.outbox.homeserver_is_back()
+        await one.until_settled(first, report)
+        assert one.executor.types() == ["redact", "redact", "notice"]
+
+
+async def test_it_waits_too_for_what_another_one_says_in_its_place_also_after_a_restart(path: Path) -> None:
+    told = [notice(1), notice(2)]
+    report = replace(notice(3, room_id="!team"), once=told[1].key)
+    hold = asyncio.Event()
+    async with life(path, hold=hold) as one:
+        await one.decide(*told, report)
+        one.house.clock.now += GATHER_MS
+        await one.until_asked(1)
+        assert (await one.states())[told[1].key] == "merged"
+        await asyncio.sleep(0.25)
+        assert len(one.executor.asked) == 1
+    async with life(path, [Postponed("unreachable", 300)]) as other:
+        other.house.clock.now += GATHER_MS
+        await other.house.outbox.resume()
+        await other.until_asked(1)
+        await asyncio.sleep(0.25)
+        assert [effect.target for effect, _ in other.executor.asked] == [told[0].room_id]
+        other.house.clock.now += 1000
+        await other.until_settled(told[0], report)
+        assert [effect.target for effect, _ in other.executor.asked][-1] == "!team"
 
 
 async def test_many_removals_leave_side_by_side_and_not_one_after_another(path: Path) -> None:
