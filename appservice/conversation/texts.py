@@ -44,6 +44,7 @@ class Catalogue:
             "request.added": self._request_added,
             "request.declined": self._request_answered_no,
             "direct.how": self._how,
+            "direct.here_instead": self._here_instead,
             "direct.help_heard": self._help_heard,
             "direct.appeal_heard": self._appeal_heard,
         }
@@ -214,6 +215,23 @@ class Catalogue:
                 [("", "To reach a person, reply "), ("code", "help"), ("", ".")],
                 [("", "If I removed something of yours by mistake, reply "), ("code", "appeal"), ("", ".")],
                 [("", f"A person answers in staffed hours: {self._hours}.")],
+                [("", _DANGER)],
+            ],
+            mentions=_people(items),
+        )
+
+    def _here_instead(self, items: tuple[Item, ...]) -> Rendered:
+        room = items[0].get("room", "") if items else ""
+        link = f"a https://matrix.to/#/{quote(room)}?via={quote(self._server_name)}"
+        return _paragraphs(
+            [
+                [("", "Hello. I am the helper program of your group.")],
+                [
+                    ("", "I read only our own private room. Please write to me there: "),
+                    (link, "our private room"),
+                    ("", "."),
+                ],
+                [("", "To reach a person, write "), ("code", "help"), ("", " there.")],
                 [("", _DANGER)],
             ],
             mentions=_people(items),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appservice.flow.effects import (
+    AnswerInvite,
     Approve,
     Card,
     DirectMessage,
@@ -26,6 +27,7 @@ from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
     "LATE_AFTER_MS",
+    "AnswerInvite",
     "Approve",
     "Attempt",
     "AuditSink",

@@ -257,6 +257,30 @@ class Invite(Effect):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerInvite(Effect):
+    """Answer somebody who asked one of us into a room: `kindly` by pointing to our own direct room, else by leaving."""
+
+    type: ClassVar[str] = "answer_invite"
+    urgency: ClassVar[Urgency] = Urgency.SOON
+
+    room_id: str
+    user_id: str
+    by: str
+    kindly: bool
+
+    @property
+    def target(self) -> str:
+        return f"{self.room_id} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.by
+
+    def describe(self) -> str:
+        return f"answer one person's invite to the room {self.room_id}" + (" and show the way" if self.kindly else "")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Approve(Effect):
     """Note that somebody may be in a group, as decided by a person whose role may. True as soon as it is decided."""
 

@@ -29,7 +29,8 @@ class RoomFacts:
     """One room as we know it.
 
     `community` and `group` come from the owner marker; `members` maps user ids to memberships: `join`, `invite`,
-    `knock`, `ban`, or `left` for who went or declined by themselves (absent: never there, or removed). `state` holds the
+    `knock`, `ban`, `left` for who went or declined by themselves, or `removed` for whom a person took out (absent: never
+    there, or taken out by us). `state` holds the
     contents of all other state by (type, state key), as sent; power levels are read by `policies.power_levels` only.
     `creator` sent the create event. `closed` tells that a tombstone stands.
     """
@@ -97,8 +98,9 @@ class Facts:
     """The facts loaded for one input.
 
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
-    (room id, user id); `groups` names the group of each managed room. `before` is the membership that the person of a member event had until then. `rules` is None
-    only where no policy is loaded.
+    (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
+    was opened, whatever became of it. `before` is the membership that the person of a member event had until then.
+    `rules` is None only where no policy is loaded.
     """
 
     now_ms: int
@@ -110,3 +112,4 @@ class Facts:
     before: str | None = None
     knocks: Collection[tuple[str, str]] = ()
     groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    known_people: Collection[str] = ()

@@ -166,7 +166,7 @@ class Lanes:
                 into.commit.add(moved)
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
-        if not facts.room.managed or event.sender in self._ghosts:
+        if event.sender in self._ghosts or not (facts.room.managed or _asks_us_in(self._ghosts, event)):
             return
         effects: list[Effect] = []
         for handler in self.handlers:
@@ -349,6 +349,11 @@ class Lanes:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _asks_us_in(ghosts: Ghosts, event: Event) -> bool:
+    """Of rooms that are not ours, only an invite of one of us concerns us."""
+    return event.type == "m.room.member" and event.state_key in ghosts and event.content.get("membership") == "invite"
 
 
 def _switched_off(effect: Effect) -> bool:

@@ -16,6 +16,8 @@ from appservice.store import Commit, Questions
 
 #: The state event by which a room of ours is recognised (never by its name or alias).
 MARKER_TYPE = "org.inglenook.managed"
+#: The field of a create event that says whose direct room it is.
+FOR_FIELD = "org.inglenook.for"
 #: Values of the marker's `group` that are not groups of members.
 _SPECIAL = {
     "space": Place.SPACE,
@@ -24,9 +26,13 @@ _SPECIAL = {
     "ops": Place.OPS,
     "direct": Place.DIRECT,
 }
-#: Memberships kept as they are. Who went, declined or was taken out by a person is kept as `left`, and not asked again.
+#: Memberships kept as they are. Who went or declined is kept as `left`, whom a person took out as `removed`: neither is
+#: asked again by us.
 _PRESENT = {"join", "invite", "knock", "ban"}
-LEFT = "left"
+LEFT, REMOVED = "left", "removed"
+#: How a person can be told something: in a room they are in, not before they answer an invite, not since they left or
+#: while they refuse our invites or ignore us.
+REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocked", "ignored"
 #: State events of one room that are kept; our rooms hold some twenty, and members may not write more.
 _STATE_AT_MOST = 1000
 
@@ -91,6 +97,7 @@ class Projection:
             before=before,
             knocks=self._knocks,
             groups=MappingProxyType(self._groups),
+            known_people=self.direct_reach.keys(),
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------
@@ -114,7 +121,7 @@ class Projection:
     def set_direct_room(self, user_id: str, room_id: str, reach: str) -> None:
         """Note where a person is told things."""
         self.direct_reach[user_id] = (room_id, reach)
-        if reach == "reached":
+        if reach in {REACHED, IGNORED}:
             self._direct[user_id] = room_id
         else:
             self._direct.pop(user_id, None)
@@ -160,7 +167,22 @@ class Projection:
             else:
                 self._move(room, event)
         self._put(room)
-        return self.rows(room_id)
+        rows = self.rows(room_id)
+        person = room.facts.create.get(FOR_FIELD)
+        if isinstance(person, str):
+            rows.add(self._reach(room, person))
+        return rows
+
+    def _reach(self, room: _Room, user_id: str) -> Commit:
+        """In a person's direct room, their membership says whether they can be told something."""
+        known = self.direct_reach.get(user_id)
+        if known is None or known[0] != room.facts.room_id or room.facts.create.get(FOR_FIELD) != user_id:
+            return Commit()
+        how = {"join": REACHED, "invite": INVITED}.get(room.members.get(user_id, ""), GONE)
+        if how == known[1] or (how == REACHED and known[1] == IGNORED) or (how == GONE and known[1] == BLOCKED):
+            return Commit()
+        self.set_direct_room(user_id, room.facts.room_id, how)
+        return self.direct_row(user_id, room.facts.room_id, how)
 
     def rows(self, room_id: str) -> Commit:
         """Return the rows that say all we know of a room."""
@@ -198,7 +220,9 @@ class Projection:
         self._note(event.room_id, room, user_id, membership)
         if user_id in self._ghosts:
             self._put(room)
-        return Commit(members=[self._member_row(event.room_id, user_id, membership or "leave")])
+        rows = self._reach(room, user_id)
+        rows.members.append(self._member_row(event.room_id, user_id, membership or "leave"))
+        return rows
 
     def _note(self, room_id: str, room: _Room, user_id: str, membership: str | None) -> None:
         if membership is None:
@@ -232,7 +256,9 @@ class Projection:
         membership = event.content.get("membership")
         if isinstance(membership, str) and membership in _PRESENT:
             return membership
-        return LEFT if membership == "leave" and event.sender not in self._ghosts else None
+        if membership != "leave" or event.sender in self._ghosts:
+            return None
+        return LEFT if event.sender == event.state_key else REMOVED
 
     def _put(self, room: _Room) -> None:
         facts = replace(room.facts, members=MappingProxyType(room.members), state=MappingProxyType(dict(room.state)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appservice.matrix.admin import AdminCapability
+from appservice.matrix.admin import AdminCapability, Attitude
 from appservice.matrix.client import Actor, HomeserverClient, wait_until_up
 from appservice.matrix.errors import HomeserverError, Rejected, Unreachable
 from appservice.matrix.events import parse_event
@@ -12,6 +12,7 @@ from appservice.matrix.watch import Watch
 __all__ = [
     "Actor",
     "AdminCapability",
+    "Attitude",
     "HomeserverClient",
     "HomeserverError",
     "Rejected",

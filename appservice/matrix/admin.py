@@ -6,13 +6,15 @@ each call leaves an audit line, before it is made.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 from urllib.parse import quote
 
 from appservice.flow import AuditSink
 from appservice.matrix.client import HomeserverClient
 from appservice.matrix.errors import Rejected
 
+Attitude = Literal["open", "blocks", "ignores"]
 #: The lane of the audit chain that admin calls are written to.
 AUDIT_LANE = "admin"
 
@@ -39,23 +41,29 @@ class AdminCapability:
         return True
 
     async def join(self, room_id: str, user_id: str) -> None:
-        """Join a local person to a room the steward is in. Who blocks invites or left before must not be joined:
-        the caller asks `blocks_invites` first, since an administrator's invite passes a person's block."""
+        """Join a local person to a room the steward is in. Who refuses us or left before must not be joined: the caller
+        asks `attitude` first, since an administrator's invite passes a person's block."""
         await self._call("POST", f"/_synapse/admin/v1/join/{quote(room_id, safe='')}", {"user_id": user_id}, user_id)
 
-    async def blocks_invites(self, user_id: str) -> bool:
-        """Return whether a local person has told their homeserver to refuse invites (MSC4380, MSC4155)."""
+    async def attitude(self, user_id: str, us: Collection[str]) -> Attitude:
+        """Return how a local person stands towards `us` (user ids): `ignores` one of us, `blocks` invites (MSC4380,
+        MSC4155), or neither (`open`)."""
         path = f"/_synapse/admin/v1/users/{quote(user_id, safe='')}/accountdata"
         answer = await self._call("GET", path, None, user_id)
         account_data = answer.get("account_data") if isinstance(answer, dict) else None
         entries = account_data.get("global") if isinstance(account_data, dict) else None
         if not isinstance(entries, dict):
-            return False
+            return "open"
+        ignoring = entries.get("m.ignored_user_list")
+        ignored = ignoring.get("ignored_users") if isinstance(ignoring, dict) else None
+        if isinstance(ignored, dict) and any(one in ignored for one in us):
+            return "ignores"
         simple = entries.get("m.invite_permission_config") or entries.get("org.matrix.msc4380.invite_permission_config")
         if isinstance(simple, dict) and simple.get("default_action") == "block":
-            return True
+            return "blocks"
         lists = entries.get("org.matrix.msc4155.invite_permission_config")
-        return isinstance(lists, dict) and bool(lists.get("blocked_users") or lists.get("blocked_servers"))
+        blocking = isinstance(lists, dict) and bool(lists.get("blocked_users") or lists.get("blocked_servers"))
+        return "blocks" if blocking else "open"
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None, person: str | None = None) -> Any:
         self._audit.note(AUDIT_LANE, {"admin": f"{method} {_shape(path)}"}, person)

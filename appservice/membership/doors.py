@@ -21,10 +21,8 @@ from appservice.flow import (
     Remove,
     Rules,
 )
+from appservice.intake import REMOVED
 from appservice.membership.words import request_reference
-
-#: Kinds of rooms that anybody may enter; what their join rules let in is welcome.
-_ANYBODY = {"open"}
 
 
 class Doors:
@@ -41,7 +39,10 @@ class Doors:
         if person in facts.ghosts or present != event.content.get("membership"):
             return ()  # what is late is judged by the present
         if rules.admits(room.community, room.group, person):
-            return self._welcome(item, facts, person) if present == "knock" else ()
+            if present != "knock":
+                return ()
+            # Whom a person took out is let in by a person.
+            return self._asked(item, facts, person) if facts.before == REMOVED else self._welcome(item, facts, person)
         if present == "join":
             return self._intruder(item, facts, person)
         if present == "invite":

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from appservice.people.direct_rooms import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.people.invitations import AnswerInviteExecutor
 
-__all__ = ["DirectMessageExecutor", "DirectRooms", "EnsureDirectRoomExecutor"]
+__all__ = ["AnswerInviteExecutor", "DirectMessageExecutor", "DirectRooms", "EnsureDirectRoomExecutor"]

@@ -7,18 +7,32 @@ that), with the guardian as co-creator; then the steward leaves, and two remain.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
 from appservice.effects import KEY_FIELD, Speaker
 from appservice.flow import Attempt, DirectMessage, Done, Effect, EnsureDirectRoom, Ghosts, Place, Refused, Result
-from appservice.intake import MARKER_TYPE, Projection
-from appservice.matrix import Actor, AdminCapability, HomeserverClient, Rejected, parse_event
+from appservice.intake import (
+    BLOCKED,
+    FOR_FIELD,
+    GONE,
+    IGNORED,
+    INVITED,
+    LEFT,
+    MARKER_TYPE,
+    REACHED,
+    REMOVED,
+    Projection,
+)
+from appservice.matrix import Actor, AdminCapability, Attitude, HomeserverClient, Rejected, parse_event
 from appservice.store import Commit, Database
 
-#: `reach` of a person: we can be read, an invite waits, they refuse invites.
-REACHED, INVITED, BLOCKED = "reached", "invited", "blocked"
+#: Seconds after which a person is asked again, by their account's settings, whether they ignore or block us.
+_ASK_AGAIN_S = 600.0
+#: What a person's membership in their direct room means, where only that is known.
+_ADOPTED = {"join": REACHED, "invite": INVITED, LEFT: GONE, REMOVED: GONE, "ban": GONE}
 
 
 class DirectRooms:
@@ -33,7 +47,9 @@ class DirectRooms:
         ghosts: Ghosts,
         guardian: Actor,
         community: str,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._client = client
         self._admin = admin
         self._projection = projection
@@ -43,6 +59,7 @@ class DirectRooms:
         self.community = community
         self._all_known = asyncio.Event()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asked_at: dict[str, float] = {}
 
     async def adopt(self) -> None:
         """Every room of ours is known now: note whose direct rooms are among them, without asking the homeserver.
@@ -51,13 +68,14 @@ class DirectRooms:
         """
         rows = Commit()
         for facts in self._projection.rooms():
-            person = facts.create.get("org.inglenook.for")
+            person = facts.create.get(FOR_FIELD)
             if facts.place is not Place.DIRECT or facts.community != self.community or not isinstance(person, str):
                 continue
-            joined = facts.members.get(person) == "join"
-            if facts.members.get(self._ghosts.guardian) == "join" and joined and self.reach(person) is None:
-                rows.add(self._projection.direct_row(person, facts.room_id, REACHED))
-                self._projection.set_direct_room(person, facts.room_id, REACHED)
+            how = _ADOPTED.get(facts.members.get(person, ""))  # none: half made, and finished when it is needed
+            if how is None or facts.members.get(self._ghosts.guardian) != "join" or self.reach(person) is not None:
+                continue
+            rows.add(self._projection.direct_row(person, facts.room_id, how))
+            self._projection.set_direct_room(person, facts.room_id, how)
         await self._database.commit(rows)
         self._all_known.set()
 
@@ -81,27 +99,51 @@ class DirectRooms:
             if room_id not in standing:
                 self._projection.forget_direct_room(user_id)
 
-    async def ensure(self, user_id: str, key: str) -> tuple[str, str]:
+    async def ensure(self, user_id: str, key: str, *, ask_again: bool = False) -> tuple[str, str]:
         """Return (room id, reach), making the room if there is none; `key` marks it, so that a half-made one is found.
 
-        Raises `HomeserverError` and `StoreRefused`; call it again.
+        ask_again: invite a person who left it, or who refused our invites when it was made. Raises `HomeserverError` and
+        `StoreRefused`; call it again.
         """
         lock = self._busy.setdefault(user_id, asyncio.Lock())  # held by all who wait, gone with the last
         await self._all_known.wait()
         async with lock:
             known = self.reach(user_id)
             if known is not None:
-                return known
+                return await self._asked_again(user_id, known) if ask_again else known
             room_id = await self._find(user_id) or await self._make(user_id, key)
-            how = await self._admit(room_id, user_id)
-            await self._database.commit(self._projection.direct_row(user_id, room_id, how))
-            self._projection.set_direct_room(user_id, room_id, how)
+            return await self._note(user_id, room_id, await self._admit(room_id, user_id))
+
+    async def _note(self, user_id: str, room_id: str, how: str) -> tuple[str, str]:
+        await self._database.commit(self._projection.direct_row(user_id, room_id, how))
+        self._projection.set_direct_room(user_id, room_id, how)
+        return room_id, how
+
+    async def _asked_again(self, user_id: str, known: tuple[str, str]) -> tuple[str, str]:
+        room_id, how = known
+        if how not in {GONE, BLOCKED} or await self._attitude(user_id) != "open":
+            return known
+        if not await self._done(self._client.invite(room_id, user_id, self._guardian)):
+            return known
+        return await self._note(user_id, room_id, INVITED)
+
+    async def reachable(self, user_id: str, key: str) -> tuple[str, str]:
+        """As `ensure`, for what is to be said now: whether they ignore us is asked again after a while."""
+        room_id, how = await self.ensure(user_id, key)
+        if how not in {REACHED, IGNORED} or not self._is_local(user_id):
             return room_id, how
+        if self._monotonic() - self._asked_at.get(user_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S:
+            return room_id, how
+        attitude = await self._attitude(user_id)
+        if attitude is None:
+            return room_id, how
+        now = IGNORED if attitude == "ignores" else REACHED
+        return (room_id, how) if now == how else await self._note(user_id, room_id, now)
 
     async def _find(self, user_id: str) -> str | None:
         """Return a room of ours made for this person by an attempt that did not live to write it down."""
         for facts in self._projection.rooms():
-            if facts.community == self.community and facts.create.get("org.inglenook.for") == user_id:
+            if facts.community == self.community and facts.create.get(FOR_FIELD) == user_id:
                 return facts.room_id
         for ghost in (self._ghosts.guardian, self._ghosts.steward):
             for room_id in await self._client.joined_rooms(ghost):
@@ -110,7 +152,7 @@ class DirectRooms:
                 for raw in await self._client.state(room_id, ghost):
                     event = parse_event(raw, room_id)
                     ours = event.type == "m.room.create" and event.sender in self._ghosts
-                    if ours and event.content.get("org.inglenook.for") == user_id:
+                    if ours and event.content.get(FOR_FIELD) == user_id:
                         return room_id
         return None
 
@@ -122,10 +164,13 @@ class DirectRooms:
     async def _admit(self, room_id: str, user_id: str) -> str:
         """Bring guardian and person in; return the person's reach. Every step may have been done before."""
         await self._client.join(room_id, self._guardian)
+        attitude = await self._attitude(user_id)
         if await self._membership(room_id, user_id) == "join" or (
-            await self._may_join(user_id) and await self._done(self._admin.join(room_id, user_id))
+            attitude == "open" and self._is_local(user_id) and await self._done(self._admin.join(room_id, user_id))
         ):
             how = REACHED
+        elif attitude in {"blocks", "ignores"}:
+            how = BLOCKED
         elif await self._done(self._client.invite(room_id, user_id, self._guardian)):
             how = INVITED
         else:
@@ -142,16 +187,21 @@ class DirectRooms:
             return ""
         return str(content.get("membership", ""))
 
-    async def _may_join(self, user_id: str) -> bool:
-        """Whether we can and may bring this person in: local, and not somebody who blocks invites."""
-        if user_id.partition(":")[2] != self._projection.server_name:
-            return False
+    def _is_local(self, user_id: str) -> bool:
+        return user_id.partition(":")[2] == self._projection.server_name
+
+    async def _attitude(self, user_id: str) -> Attitude | None:
+        """How a person stands towards us; None where we are not told."""
+        if not self._is_local(user_id):
+            return "open"
         try:
-            return not await self._admin.blocks_invites(user_id)
+            found = await self._admin.attitude(user_id, (self._ghosts.guardian, self._ghosts.steward))
         except Rejected as error:
             if error.temporary:
                 raise
-            return False
+            return None
+        self._asked_at[user_id] = self._monotonic()
+        return found
 
     async def _done(self, call: Coroutine[Any, Any, None]) -> bool:
         """Return whether a call succeeded, False where the homeserver said no for good."""
@@ -176,7 +226,7 @@ def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> 
             "additional_creators": [ghosts.guardian, ghosts.custodian],
             "m.federate": True,
             KEY_FIELD: key,
-            "org.inglenook.for": user_id,
+            FOR_FIELD: user_id,
         },
         "power_level_content_override": {
             "users": {},
@@ -191,7 +241,8 @@ def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> 
         },
         "initial_state": [
             {"type": MARKER_TYPE, "state_key": "", "content": {"community": community, "group": "direct"}},
-            {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "joined"}},
+            # What is said while an invite waits can be read once it is answered.
+            {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
             {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
         ],
     }
@@ -206,7 +257,7 @@ class EnsureDirectRoomExecutor:
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, EnsureDirectRoom)
         already = self._rooms.reach(effect.user_id) is not None
-        room_id, _ = await self._rooms.ensure(effect.user_id, effect.key)
+        room_id, _ = await self._rooms.ensure(effect.user_id, effect.key, ask_again=True)
         return Done(room_id=room_id, already=already)
 
 
@@ -219,7 +270,7 @@ class DirectMessageExecutor:
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, DirectMessage)
-        room_id, how = await self._rooms.ensure(effect.user_id, effect.key)
-        if how == BLOCKED:
+        room_id, how = await self._rooms.reachable(effect.user_id, effect.key)
+        if how not in {REACHED, INVITED}:
             return Refused("not_reached")
         return await self._speaker.say(room_id, effect, effect.text, effect.items, attempt)

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from appservice.flow import Ghosts, Place, RoomFacts
-from appservice.intake import Lanes, Projection
+from appservice.intake import LEFT, REMOVED, Lanes, Projection
 from appservice.matrix import AdminCapability, HomeserverClient, Rejected
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
 from policies.observed import Identities, Membership, Observed, ObservedRoom, Standing
@@ -179,7 +179,7 @@ def _observed(facts: RoomFacts, key: RoomKey) -> ObservedRoom:
     more = facts.create.get("additional_creators")
     creators = {facts.creator, *(who for who in more if isinstance(who, str))} if isinstance(more, list) else set()
     members: dict[str, Membership] = {
-        user_id: "left" if membership == "removed" else membership  # type: ignore[misc]  # the projection keeps only these
+        user_id: LEFT if membership == REMOVED else membership  # type: ignore[misc]  # the projection keeps only these
         for user_id, membership in facts.members.items()
     }
     return ObservedRoom(

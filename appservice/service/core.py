@@ -26,8 +26,8 @@ from appservice.matrix import (
     Watch,
     wait_until_up,
 )
-from appservice.membership import Arrivals, Doors, InviteExecutor, JoinWords, RemoveExecutor, Standing
-from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.membership import Arrivals, Doors, Invitations, InviteExecutor, JoinWords, RemoveExecutor, Standing
+from appservice.people import AnswerInviteExecutor, DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.config import BadConfiguration, Config, Registration
 from appservice.service.control import Control
@@ -113,6 +113,7 @@ class Core:
             "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
+            "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
             "card": CardExecutor(speaker, self.projection.place, self.direct_rooms.is_reached),
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
@@ -174,6 +175,7 @@ class Core:
             Doors(),
             Arrivals(),
             JoinWords(),
+            Invitations(),
             Requests(),
             *self._more_handlers,
         )

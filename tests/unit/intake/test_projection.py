@@ -153,7 +153,7 @@ def test_who_comes_and_goes_is_known_and_only_who_was_removed_by_us_is_forgotten
         (member(ROSA, "leave"), "left"),
         (member(ROSA, "knock"), "knock"),
         (member(ROSA, "ban", by=SAM), "ban"),
-        (member(ROSA, "leave", by=SAM), "left"),
+        (member(ROSA, "leave", by=SAM), "removed"),
         (member(ROSA, "invite", by=GHOSTS.steward), "invite"),
         (member(ROSA, "leave", by=GHOSTS.steward), None),
     ]:

@@ -12,6 +12,7 @@ from appservice.matrix import AdminCapability, Rejected, Unreachable
 from tests.support.stub_homeserver import Call, ScriptedHomeserver
 
 STEWARD = "@inglenook:hearth.example"
+GUARDIAN = "@inglenook-guardian:hearth.example"
 SAM = "@sam:hearth.example"
 
 
@@ -32,13 +33,13 @@ def capability() -> tuple[AdminCapability, ScriptedHomeserver, Notes]:
 
 def test_the_list_of_what_may_be_done_with_it_is_this_one() -> None:
     public = {name for name, _ in inspect.getmembers(AdminCapability, callable) if not name.startswith("_")}
-    assert public == {"probe", "join", "blocks_invites"}
+    assert public == {"probe", "join", "attitude"}
 
 
 async def test_each_call_is_made_by_the_steward_and_leaves_a_line_that_names_nobody() -> None:
     admin, homeserver, notes = capability()
     await admin.join("!room:hearth.example", SAM)
-    await admin.blocks_invites(SAM)
+    await admin.attitude(SAM, [GUARDIAN])
     assert [call.actor for call in homeserver.calls] == [STEWARD, STEWARD]
     assert [person for _, _, person in notes.lines] == [SAM, SAM]
     for lane, line, _ in notes.lines:
@@ -110,7 +111,21 @@ async def test_who_refuses_invites_is_seen_in_their_account_data(entries: Any, b
         return {"account_data": {"global": entries, "rooms": {}}}
 
     homeserver.script.first = answer
-    assert await admin.blocks_invites(SAM) is blocks
+    assert (await admin.attitude(SAM, [GUARDIAN]) == "blocks") is blocks
+
+
+@pytest.mark.parametrize(
+    ("ignored", "attitude"),
+    [({GUARDIAN: {}}, "ignores"), ({"@other:hearth.example": {}}, "open"), ([GUARDIAN], "open"), (None, "open")],
+)
+async def test_who_ignores_us_is_seen_in_their_account_data(ignored: Any, attitude: str) -> None:
+    admin, homeserver, _ = capability()
+
+    async def answer(_call: Call) -> Any:
+        return {"account_data": {"global": {"m.ignored_user_list": {"ignored_users": ignored}}}}
+
+    homeserver.script.first = answer
+    assert await admin.attitude(SAM, [STEWARD, GUARDIAN]) == attitude
 
 
 @pytest.mark.parametrize("answer", [[], "x", {"account_data": []}, {"account_data": {"global": None}}, {"x": 1}])
@@ -121,4 +136,4 @@ async def test_account_data_of_a_strange_shape_blocks_nothing_and_breaks_nothing
         return answer
 
     homeserver.script.first = strange
-    assert await admin.blocks_invites(SAM) is False
+    assert await admin.attitude(SAM, [GUARDIAN]) == "open"

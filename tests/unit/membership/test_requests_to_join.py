@@ -83,6 +83,14 @@ def test_a_request_of_somebody_approved_already_is_answered_at_once() -> None:
     assert effect.user_id == ROSA
 
 
+def test_a_request_of_somebody_whom_a_person_took_out_is_for_people_to_answer_whatever_the_list_says() -> None:
+    effects = door(ROSA, "knock", ROSA, before="removed")
+    assert not of(effects, Invite)
+    (card,) = of(effects, Card)
+    assert isinstance(card, Card)
+    assert card.about == ROSA
+
+
 def test_an_invite_that_answers_a_request_by_somebody_who_may_is_the_approval() -> None:
     (effect,) = door(SAM, "invite", LEAD, before="knock")
     assert isinstance(effect, Approve)

@@ -1,0 +1,61 @@
+"""Answers people who ask one of us into a room of theirs."""
+
+from __future__ import annotations
+
+from appservice.effects import Speaker
+from appservice.flow import AnswerInvite, Attempt, Done, Effect, Result
+from appservice.matrix import Actor, HomeserverClient, Rejected
+from appservice.people.direct_rooms import DirectRooms
+
+
+class AnswerInviteExecutor:
+    """Leaves rooms that are none of ours; who may write to us is told there, once, where we can be found.
+
+    Harmless when repeated: who has left has answered.
+    """
+
+    def __init__(self, client: HomeserverClient, rooms: DirectRooms, speaker: Speaker, guardian: Actor) -> None:
+        self._client = client
+        self._rooms = rooms
+        self._speaker = speaker
+        self._guardian = guardian
+
+    async def execute(self, effect: Effect, attempt: Attempt) -> Result:
+        assert isinstance(effect, AnswerInvite)
+        if effect.kindly:
+            room_id, _ = await self._rooms.ensure(effect.by, effect.key, ask_again=True)
+            if await self._come_in(effect) and await self._alone_with(effect):
+                item = {"person": effect.by, "room": room_id}
+                await self._speaker.say(effect.room_id, effect, "direct.here_instead", (item,), attempt)
+        return Done(already=not await self._leave(effect))
+
+    async def _come_in(self, effect: AnswerInvite) -> bool:
+        try:
+            await self._client.join(effect.room_id, self._guardian)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False  # the invite was taken back, or an earlier attempt has answered it
+        return True
+
+    async def _alone_with(self, effect: AnswerInvite) -> bool:
+        """Whether nobody but the two is in the room, or asked into it: a text there must not tell others of a person."""
+        present = {
+            str(event.get("state_key"))
+            for event in await self._client.state(effect.room_id, self._guardian)
+            if event.get("type") == "m.room.member" and _is_there(event.get("content"))
+        }
+        return present == {effect.by, self._guardian.user_id}
+
+    async def _leave(self, effect: AnswerInvite) -> bool:
+        try:
+            await self._client.leave(effect.room_id, effect.user_id)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False
+        return True
+
+
+def _is_there(content: object) -> bool:
+    return isinstance(content, dict) and content.get("membership") in {"join", "invite"}
