@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: setup demo test lint unit integration acceptance chaos bench lock clean
+.PHONY: setup demo scene test lint unit integration acceptance chaos bench lock clean
 
 setup: $(VENV)/.ready .venv-synapse/.ready ## both environments, pinned
 
@@ -25,6 +25,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml $(UV)
 
 demo: setup ## the main job, on a real embedded Synapse; Ctrl-C stops all
 	@$(BIN)/inglenook demo
+
+scene: setup ## the whole scene in a fresh community, judged by what other people see
+	@$(BIN)/inglenook demo --scene
 
 test: lint unit integration acceptance chaos ## all that CI runs
 
