@@ -6,6 +6,7 @@ handled, and effects that became events, may be gone. Noticed by asking for the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 
 #: Newest inputs looked through for the point at which the copy was made.
 _LOOK_BACK = 10_000
+#: Which of the newest events are asked for, counted from the newest.
+_PLACES = (0, 1, 3, 7, 15, 31, 63)
 #: ms before that point from which effects are doubted: clocks, and what was under way.
 _MARGIN_MS = 120_000
 AUDIT_LANE = "homeserver"
@@ -37,7 +40,7 @@ class Restored:
 
 
 class RestoreCheck:
-    """`look()` once per start and reconnection: one read, when nothing happened. `viewers` are those of our identities
+    """`look()` once per start and reconnection: a handful of reads, when nothing happened. `viewers` are those of our identities
     that may see an event: the guardian, and the steward, who made the rooms before the guardian came."""
 
     def __init__(
@@ -68,22 +71,26 @@ class RestoreCheck:
 
         Raises `HomeserverError` where it cannot be told; ask again.
         """
-        newest = [(room, event) for room, event, _ in await self._known(5)]
-        if not newest or await self._has(*newest[0]):
+        known = await self._known(_LOOK_BACK)
+        # Something may have been said since it came back: not only the newest event is asked for.
+        asked = [known[place] for place in _PLACES if place < len(known)]
+        here = await asyncio.gather(*(self._has(room, event) for room, event, _ in asked))
+        missing = [room for (room, _, _), has in zip(asked, here, strict=True) if not has]
+        if not missing:
             return None
         joined = set(await self._client.joined_rooms(self._viewers[0]))
-        if newest[0][0] in joined or not joined:
-            return await self._deal()
-        # Its room is gone; that happens without a restore. Ask for one in a room that still stands.
-        elsewhere = [one for one in await self._known(_LOOK_BACK) if one[0] in joined]
-        if not elsewhere or await self._has(*elsewhere[0][:2]):
-            return None
-        return await self._deal()
+        if joined and not joined.intersection(missing):
+            # Their rooms are gone; that happens without a restore. Ask for one in a room that still stands.
+            known = [one for one in known if one[0] in joined]
+            if not known or await self._has(*known[0][:2]):
+                return None
+        return await self._deal(known)
 
-    async def _deal(self) -> Restored:
-        known = await self._known(_LOOK_BACK)
+    async def _deal(self, known: list[tuple[str, str, int]]) -> Restored:
+        while known and await self._has(*known[0][:2]):
+            known = known[1:]  # said since
         lost = await self._count_lost([(room, event) for room, event, _ in known])
-        since = known[min(lost, len(known) - 1)][2] - _MARGIN_MS
+        since = (known[min(lost, len(known) - 1)][2] if known else self._clock.now_ms()) - _MARGIN_MS
         repeated = void = 0
         for settled in await self._questions.settled_since(since):
             if await self._has(settled.event_room, settled.event_id):
