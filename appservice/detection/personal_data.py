@@ -35,7 +35,7 @@ class PersonalData:
         if whose == NOBODYS:
             return ()
         entry = {"room": event.room_id, "event": event.event_id, "person": event.sender}
-        common = {"source": item.id, "rule": self.name, "lane": item.lane}
+        common = {"source": item.id, "rule": self.name, "lane": item.lane, "conduct_on": event.sender}
         if whose == OWN:
             offer = DirectMessage(**common, user_id=event.sender, text="your.own_number", items=(entry,))  # type: ignore[arg-type]
             return (offer,)

@@ -1,5 +1,5 @@
-"""The outbox: takes committed effects, gives each to its executor until it is settled, and writes down what became
-of it. Urgent effects leave at once and side by side; quiet ones wait their turn and merge."""
+"""The outbox: gives committed effects to their executors until each is settled, and writes down what became of it.
+Urgent effects leave at once and side by side; quiet ones wait their turn and merge."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ UNEXPECTED_AT_MOST = 5
 #: ms after which the homeserver's memory of transaction ids (24 h) is not relied on any more.
 REMEMBERED_MS = 12 * 3600 * 1000
 
-#: Why an effect is void: what it would have told of did not happen.
-MOOT = "moot"
+#: Why an effect is void: what it would have told of did not happen; or it would correct somebody who is in distress now.
+MOOT, IN_DISTRESS = "moot", "in_distress"
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +86,7 @@ class Outbox:
         self._closing = False
         self._refused: set[str] = set()
         self._said_by: dict[str | None, str] = {}  # key of what was merged: key of what says it
+        self.hold_back: Callable[[Effect], bool] = lambda _effect: False
         self.settled = 0
 
     # -- taking ----------------------------------------------------------------------------------------------------
@@ -114,8 +115,7 @@ class Outbox:
 
     async def resume(self) -> int:
         """Take what an earlier life of ours left open; return how many. Each may have been sent already."""
-        count = 0
-        opened = await self._questions.open_effects()
+        opened, count = await self._questions.open_effects(), 0
         reasons = await self._questions.effects_by_key([key for one in opened if (key := one.record.get("after"))])
         self._refused |= {key for key, state in reasons.items() if state in {"refused", "void"}}
         for open_effect in opened:
@@ -218,7 +218,8 @@ class Outbox:
                 return
             recovered = self._recovered
             try:
-                await asyncio.wait_for(recovered.wait(), min(wait, 1000) / 1000)
+                async with asyncio.timeout(min(wait, 1000) / 1000):
+                    await recovered.wait()
             except TimeoutError:
                 continue
 
@@ -231,7 +232,8 @@ class Outbox:
             if group is None:
                 self._wake.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), 0.1 if self._quiet else None)
+                    async with asyncio.timeout(0.1 if self._quiet else None):
+                        await self._wake.wait()
                 continue
             slots = self._slots[Urgency.WHEN_QUIET]
             await slots.acquire()
@@ -321,8 +323,8 @@ class Outbox:
         effect = entry.effect
         if entry.merged:
             effect = effect.joined(tuple(entry.merged))  # type: ignore[attr-defined]
-        if effect.after in self._refused:
-            await self._settle(entry, Refused(MOOT))
+        if effect.after in self._refused or self.hold_back(effect):
+            await self._settle(entry, Refused(MOOT if effect.after in self._refused else IN_DISTRESS))
             return True
         entry.attempts += 1
         old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS
@@ -337,9 +339,6 @@ class Outbox:
             if entry.attempts in {5, 50, 500}:
                 log.warning("effect_waits", type=effect.type, key=effect.key, attempts=entry.attempts, code=result.code)
             return False
-        if isinstance(result, Refused):
-            self._refused.add(effect.key)
-            log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
         await self._settle(entry, result)
         return True
 
@@ -364,9 +363,11 @@ class Outbox:
             return Refused("failed") if entry.unexpected >= UNEXPECTED_AT_MOST else Postponed("failed")
 
     async def _settle(self, entry: _Entry, result: Done | Refused) -> None:
-        effect = entry.effect
-        now = self._clock.now_ms()
-        done = isinstance(result, Done)
+        effect, now, done = entry.effect, self._clock.now_ms(), isinstance(result, Done)
+        if isinstance(result, Refused):
+            self._refused.add(effect.key)
+        if isinstance(result, Refused) and result.code != MOOT:
+            log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
         row: dict[str, Any] = {
             "key": effect.key,
             "state": "done" if done else "void" if result == Refused(MOOT) else "refused",

@@ -6,6 +6,7 @@ from appservice.flow.effects import (
     AnswerInvite,
     Approve,
     Card,
+    Concerned,
     DirectMessage,
     Effect,
     EnsureDirectRoom,
@@ -16,16 +17,19 @@ from appservice.flow.effects import (
     Redact,
     Remove,
     Urgency,
+    UrgentCard,
+    UrgentMessage,
     effect_from_record,
 )
 from appservice.flow.events import Event
-from appservice.flow.facts import Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.flow.facts import DISTRESS_MS, ConcernFact, Facts, Ghosts, Place, RoomFacts, Rules
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
 from appservice.flow.keys import effect_key, transaction_id
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
+    "DISTRESS_MS",
     "LATE_AFTER_MS",
     "AnswerInvite",
     "Approve",
@@ -33,6 +37,8 @@ __all__ = [
     "AuditSink",
     "Card",
     "Clock",
+    "ConcernFact",
+    "Concerned",
     "DirectMessage",
     "Done",
     "Effect",
@@ -59,6 +65,8 @@ __all__ = [
     "RoomFacts",
     "Rules",
     "Urgency",
+    "UrgentCard",
+    "UrgentMessage",
     "Wording",
     "effect_from_record",
     "effect_key",

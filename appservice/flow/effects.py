@@ -39,7 +39,8 @@ class Effect:
 
     `source` is the id of the input that caused it, `rule` the rule that decided, `lane` the room it was decided in.
     `after` names the key of an effect that must have become true first: where it is refused, this one is moot.
-    `once` names one that is waited for whatever becomes of it.
+    `once` names one that is waited for whatever becomes of it. `conduct_on` is the person whom this effect corrects:
+    while they are in distress it is not done by a program (CARE, rule 1).
     """
 
     type: ClassVar[str] = ""
@@ -52,6 +53,7 @@ class Effect:
     ordinal: int = 0
     after: str | None = None
     once: str | None = None
+    conduct_on: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -153,7 +155,7 @@ class DirectMessage(_Text):
         return self.user_id
 
     @property
-    def merge_key(self) -> str:
+    def merge_key(self) -> str | None:
         return f"direct {self.identity} {self.rule} {self.user_id} {self.text}"
 
     @property
@@ -179,7 +181,7 @@ class Card(_Text):
         return f"{self.community}/{self.place}/{self.about}"
 
     @property
-    def merge_key(self) -> str:
+    def merge_key(self) -> str | None:
         return f"card {self.identity} {self.rule} {self.target} {self.text}"
 
     @property
@@ -188,6 +190,54 @@ class Card(_Text):
 
     def describe(self) -> str:
         return f"show the {self.place} of {self.community} a card: “{self.text}”"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrgentMessage(DirectMessage):
+    """A private message that leaves at once, and alone: to somebody in distress, or to somebody who must know."""
+
+    type: ClassVar[str] = "urgent_message"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    @property
+    def merge_key(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UrgentCard(Card):
+    """A card that leaves at once, and alone: it calls people, who are named in its items."""
+
+    type: ClassVar[str] = "urgent_card"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    @property
+    def merge_key(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concerned(Effect):
+    """Note that somebody is in distress, as a rule saw it (`kind`, `severity` 1 to 4). True as soon as it is decided."""
+
+    type: ClassVar[str] = "concerned"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    user_id: str
+    kind: str
+    severity: int
+    at_ms: int
+
+    @property
+    def target(self) -> str:
+        return self.user_id
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return f"note a concern for one person ({self.kind}, {self.severity})"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
+#: ms in which a concern keeps automatic corrections of a person waiting (CARE, rule 1).
+DISTRESS_MS = 24 * 3600 * 1000
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NO_STATE: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({})
 
@@ -80,6 +82,19 @@ class Rules(Protocol):
         """Return whether this person holds a role with that duty (`approve_join`, `moderate`, …)."""
         ...
 
+    def owners(self, community: str) -> tuple[str, ...]:
+        """Return the user ids of those who answer for safeguarding: holders of the lead's role, then the deputy's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConcernFact:
+    """A concern for somebody: its kind, severity (1 to 4) and when it was seen, in ms since 1970."""
+
+    kind: str
+    severity: int
+    at_ms: int
+
 
 @dataclass(frozen=True, slots=True)
 class Ghosts:
@@ -99,7 +114,7 @@ class Facts:
 
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
-    was opened, whatever became of it. `before` is the membership that the person of a member event had until then.
+    was opened, whatever became of it. `concerns` are those seen for each person lately. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -113,3 +128,8 @@ class Facts:
     knocks: Collection[tuple[str, str]] = ()
     groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     known_people: Collection[str] = ()
+    concerns: Mapping[str, Sequence[ConcernFact]] = field(default_factory=lambda: _NOTHING)
+
+    def in_distress(self, user_id: str) -> bool:
+        """Return whether a concern for this person was seen in the last day: then programs do not correct them."""
+        return any(one.at_ms > self.now_ms - DISTRESS_MS for one in self.concerns.get(user_id, ()))

@@ -116,8 +116,10 @@ class GapCheck:
                 self.failures += 1
                 log.error("gap_check_failed", error=type(error).__name__)
             took = monotonic() - started
+            # Not `wait_for`: in Python 3.11 it may lose a cancellation that comes with the event, and we would never end.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), INTERVAL_BUSY_S if took > _SLOW_S else INTERVAL_S)
+                async with asyncio.timeout(INTERVAL_BUSY_S if took > _SLOW_S else INTERVAL_S):
+                    await self._now.wait()
 
     async def check(self) -> int:
         """Fetch and accept what is new to us; return how many inputs that were. Raises `HomeserverError`,

@@ -80,6 +80,8 @@ class Lanes:
         self.handled = 0
         self.recovered = 0
         self.text_purged: Callable[[], None] = lambda: None
+        #: sees all effects of an input, and returns those that may be
+        self.gate: Callable[[EventInput, Facts, list[Effect]], list[Effect]] = lambda _item, _facts, effects: effects
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -172,6 +174,7 @@ class Lanes:
         for handler in self.handlers:
             decided = self._decide(handler, item, facts, into)
             effects.extend(effect for effect in decided if not _switched_off(effect))
+        effects = self.gate(item, facts, effects)
         if not effects:
             return
         at_once = [effect for effect in effects if effect.type in self._recorders]

@@ -5,12 +5,12 @@ Applying the same event twice changes nothing, so a commit that failed needs no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import Event, Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.flow import ConcernFact, Event, Facts, Ghosts, Place, RoomFacts, Rules
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
@@ -59,6 +59,7 @@ class Projection:
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
         self.rules: Rules | None = None
+        self.concerns: Mapping[str, Sequence[ConcernFact]] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -98,6 +99,7 @@ class Projection:
             knocks=self._knocks,
             groups=MappingProxyType(self._groups),
             known_people=self.direct_reach.keys(),
+            concerns=self.concerns,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------

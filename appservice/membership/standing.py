@@ -74,3 +74,10 @@ class Standing:
             return False
         roles = self._people.get(user_id).roles
         return any(duty in self._policy.roles[role].can for role in roles if role in self._policy.roles)
+
+    def owners(self, community: str) -> tuple[str, ...]:
+        if community != self._community:
+            return ()
+        owners = self._policy.community.owners
+        found = [*self._people.holders(owners.safeguarding_lead), *self._people.holders(owners.deputy)]
+        return tuple(dict.fromkeys(found))

@@ -116,7 +116,8 @@ class Person:
             await asyncio.gather(self._following, return_exceptions=True)
         if self._client.access_token:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-                await asyncio.wait_for(self._client.logout(), _LOGOUT_S)
+                async with asyncio.timeout(_LOGOUT_S):
+                    await self._client.logout()
         await self._client.close()
 
     # -- what they do ----------------------------------------------------------------------------------------------

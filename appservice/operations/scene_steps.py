@@ -295,6 +295,63 @@ async def step_d(stage: Stage, witness: Witness) -> None:
         raise NotSeen("Somebody who may be in the closed room is not there any more.")
 
 
+# -- g: a plea ------------------------------------------------------------------------------------------------------
+
+
+async def step_g(stage: Stage, witness: Witness) -> None:
+    """A member writes that they cannot go on: nothing is removed, they are answered kindly, the lead is called."""
+    member, lounge, team = stage[MEMBER], stage.room_ids[LOUNGE], stage.room_ids["safeguarding"]
+    plea = await _writes(member, lounge, "I can't go on any more")
+    room_id, event = await member.told(stage.helper, "You do not have to carry this alone", "116 123")
+    await _saw_alone(witness, member, room_id, event, "who wrote is answered kindly, in a room that is open already")
+    card = await stage[DEPUTY].message(team, stage.helper, "Somebody may need you", member.user_id)
+    if stage[LEAD].user_id not in card["content"].get("m.mentions", {}).get("user_ids", []):
+        raise NotSeen("The card does not call the lead.")
+    await witness.saw(stage[DEPUTY], team, card, "the urgent card calls the lead", stage[LEAD])
+    await _stands(stage, witness, lounge, plea, "the plea was left as it is")
+
+
+# -- h: pleas that look like rule breaks ----------------------------------------------------------------------------
+
+
+async def step_h(stage: Stage, witness: Witness) -> None:
+    """With a phone number, with an address, in a burst: nothing removed, nobody muted; an ordinary violation is."""
+    lounge = stage.room_ids[LOUNGE]
+    pleading, harmed, other = stage["high-meadow"], stage["long-evening"], stage[MODERATOR]
+    written = [await _writes(pleading, lounge, "I can't go on. Jo has my keys, Jo is on 07700 900123")]
+    written.append(
+        await _writes(harmed, lounge, "He hit me again. I am at 12 Mill Lane, ring my sister on 07700 900124")
+    )
+    for words in ("please", "somebody", "are you there", "i am scared", "please answer", "07700 900124"):
+        written.append(await _writes(harmed, lounge, words))
+    ordinary = await _writes(other, lounge, "You can ring Jo on 07700 900125")
+
+    async def removed() -> Mapping[str, Any] | None:
+        event = await stage[MEMBER].event(lounge, ordinary)
+        return event if event is not None and not event["content"] else None
+
+    event = await until(removed, "The ordinary violation was not removed")
+    await witness.saw(stage[MEMBER], lounge, event, "an ordinary violation in the same room was removed", stage[LEAD])
+    for event_id in written:
+        await _stands(stage, witness, lounge, event_id, "words of somebody in distress were left as they are")
+    if not {pleading.user_id, harmed.user_id} <= await stage[MEMBER].members(lounge):
+        raise NotSeen("Somebody in distress was taken out.")
+    await _writes(harmed, lounge, "thank you")  # refused, had anybody muted them
+
+
+async def _writes(person: Account, room_id: str, text: str) -> str:
+    answer = await person.write(room_id, text)
+    _good(answer, f"{person.name} could not write")
+    return str(answer.content["event_id"])
+
+
+async def _stands(stage: Stage, witness: Witness, room_id: str, event_id: str, what: str) -> None:
+    event = await stage[LEAD].event(room_id, event_id)
+    if event is None or not event["content"].get("body"):
+        raise NotSeen(f"Not so: {what}.")
+    await witness.saw(stage[LEAD], room_id, event, what, stage[DEPUTY])
+
+
 async def _force(stage: Stage, person: Account) -> None:
     """What an administrator of the homeserver can do, who is in the room: put somebody in without asking."""
     path = f"/_synapse/admin/v1/join/{stage.room_ids[CLOSED]}"
@@ -326,13 +383,15 @@ def _refused(answer: Answer, otherwise: str) -> None:
         raise NotSeen(f"{otherwise} ({answer.status}).")
 
 
-STEPS: Final[Mapping[str, Step]] = {"a": step_a, "b": step_b, "c": step_c, "d": step_d}
+STEPS: Final[Mapping[str, Step]] = {"a": step_a, "b": step_b, "c": step_c, "d": step_d, "g": step_g, "h": step_h}
 
 #: By step, what makes exactly it fail when it is switched off: types of effects, keys of texts, protections.
 SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "a": ("space_links",),
     "b": ("approve", "invite", "card.asks_to_join"),
     "c": ("power_levels",),
+    "g": ("urgent_message", "urgent_card", "care.suicide"),
+    "h": ("care_gate", "redact"),
     "d": ("remove", "your.not_in_group", "your.invite_withdrawn", "card.intruder", "card.invite_withdrawn"),
 }
 

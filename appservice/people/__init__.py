@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from appservice.people.concerns import Concerns
 from appservice.people.direct_rooms import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.people.invitations import AnswerInviteExecutor
 
-__all__ = ["AnswerInviteExecutor", "DirectMessageExecutor", "DirectRooms", "EnsureDirectRoomExecutor"]
+__all__ = ["AnswerInviteExecutor", "Concerns", "DirectMessageExecutor", "DirectRooms", "EnsureDirectRoomExecutor"]

@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-import appservice
+from appservice import switches
 from appservice.cases import Requests
 from appservice.conversation import CardExecutor, Catalogue, plain_hours
+from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import Clock, Effect, Executor, Ghosts, Handler, Identity, Item, Rendered, Wording
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
@@ -27,13 +28,20 @@ from appservice.matrix import (
     wait_until_up,
 )
 from appservice.membership import Arrivals, Doors, Invitations, InviteExecutor, JoinWords, RemoveExecutor, Standing
-from appservice.people import AnswerInviteExecutor, DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.people import (
+    AnswerInviteExecutor,
+    Concerns,
+    DirectMessageExecutor,
+    DirectRooms,
+    EnsureDirectRoomExecutor,
+)
 from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.config import BadConfiguration, Config, Registration
 from appservice.service.control import Control
-from appservice.service.detectors import personal_data
+from appservice.service.detectors import concern, personal_data
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
+from appservice.service.report import status_of
 from appservice.service.upkeep import Upkeep
 from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
 
@@ -81,11 +89,11 @@ class Core:
         self._more_handlers = tuple(handlers)
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._started = time.time()
-        self._ready = False
+        self.started = time.time()
+        self.ready = False
         self._opened = False
-        self._waiting_for: str | None = "start"
-        self._file_differs = False
+        self.waiting_for: str | None = "start"
+        self.file_differs = False
         clock = clock or SystemClock()
         name = config.homeserver.name
         self.ghosts = ghosts_of(registration, name)
@@ -102,19 +110,25 @@ class Core:
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
         self._wording = _Wording()
         speaker = Speaker(self.client, self.actors, self._wording)
+        self.concerns = Concerns(name, clock)
+        self.projection.concerns = self.concerns.by_person
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
         self.notices = NoticeExecutor(speaker)
+        card = CardExecutor(speaker, self.projection.place, self.direct_rooms.is_reached)
+        message = DirectMessageExecutor(self.direct_rooms, speaker)
         executors: Mapping[str, Executor] = {
             "redact": RedactExecutor(self.client, speaker),
             "notice": self.notices,
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
-            "direct_message": DirectMessageExecutor(self.direct_rooms, speaker),
+            "direct_message": message,
+            "urgent_message": message,
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
-            "card": CardExecutor(speaker, self.projection.place, self.direct_rooms.is_reached),
+            "card": card,
+            "urgent_card": card,
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
         self.lanes = Lanes(
@@ -127,8 +141,11 @@ class Core:
             self.client,
             self.ghosts,
             clock,
-            {"approve": self._approve},
+            {"approve": self._approve, "concerned": self.concerns.note},
         )
+        if not switches.off("care_gate"):
+            self.lanes.gate = care_gate
+            self.outbox.hold_back = self.concerns.hold_back
         self.restore_check = RestoreCheck(
             self.client,
             (guardian, steward),
@@ -158,7 +175,7 @@ class Core:
             clock,
             self._take_into_force,
         )
-        self.control = Control(self.governance, self.endpoint.authorised, lambda: self._ready)
+        self.control = Control(self.governance, self.endpoint.authorised, lambda: self.ready)
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
 
@@ -171,6 +188,7 @@ class Core:
         self.projection.rules = standing
         self.direct_rooms.community = said.community.id
         self.lanes.handlers = (
+            concern(),
             personal_data(said.policy),
             Doors(),
             Arrivals(),
@@ -213,6 +231,7 @@ class Core:
         self._stack.push_async_callback(self.database.close)
         await self._stack.enter_async_context(self.client)
         await self.projection.load(self.questions)
+        await self.concerns.load(self.questions)
         await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
@@ -245,19 +264,19 @@ class Core:
             files = read_files(self.config.policy, self.config.people)
             if self.governance.said is None:
                 await self.governance.begin_with(files)
-            self._file_differs = not self.governance.follows(files)
+            self.file_differs = not self.governance.follows(files)
         except BadPolicy as error:
             if self.governance.said is None:
                 raise BadConfiguration(str(error)) from None
-            self._file_differs = True
-        if self._file_differs:
+            self.file_differs = True
+        if self.file_differs:
             log.warning("policy_file_differs", follows="what was applied stays in force; see `inglenook plan`")
 
     async def _join_in(self) -> None:
         """Everything that needs the homeserver: be pinged, exist, resume, provision, then check for gaps for ever."""
-        while not self._ready:
+        while not self.ready:
             try:
-                self._waiting_for = "homeserver"
+                self.waiting_for = "homeserver"
                 await wait_until_up(self.client)
                 with suppress(HomeserverError):
                     await self.client.ping(self._registration.id)
@@ -265,15 +284,15 @@ class Core:
                 await self._learn()
                 if not any(task.get_name() == "gap" for task in self._tasks):
                     self._tasks.append(asyncio.create_task(self.gap.run(), name="gap"))
-                self._waiting_for = "provisioning"
+                self.waiting_for = "provisioning"
                 await self.governance.keep()
-                self._waiting_for = None
-                self._ready = True
+                self.waiting_for = None
+                self.ready = True
                 log.info("ready", rooms=len(list(self.projection.rooms())))
             except Unreachable:
                 await asyncio.sleep(0.5)
             except (HomeserverError, StoreRefused) as error:
-                self._waiting_for = f"homeserver answered {error}"
+                self.waiting_for = f"homeserver answered {error}"
                 log.error("start_failed", error=str(error))
                 await asyncio.sleep(5)
 
@@ -302,7 +321,7 @@ class Core:
         """Every hour each room is read once, and what was missed is made good."""
         while True:
             await asyncio.sleep(AUDIT_S)
-            if self._ready:
+            if self.ready:
                 try:
                     await self.governance.audit()
                 except (HomeserverError, StoreRefused) as error:
@@ -329,56 +348,7 @@ class Core:
 
     def status(self) -> dict[str, Any]:
         """Return how we are, for `inglenook status`. No names, no texts, no room ids."""
-        now = int(time.time() * 1000)
-        problems = []
-        if self.client.reachable is False:
-            problems.append("the homeserver does not answer")
-        if self.database.refusing:
-            problems.append(f"the store refuses to write: {self.database.refusing}")
-        if self._waiting_for not in {None, "provisioning"}:
-            problems.append(f"waiting for {self._waiting_for}")
-        if self.governance.said is None:
-            problems.append("there is no policy yet: `inglenook apply FILE` puts one in force")
-        elif self.governance.remaining and self._ready:
-            problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
-        if self._file_differs:
-            problems.append("the policy file is not what is in force: `inglenook plan` says what would change")
-        return {
-            "version": appservice.__version__,
-            "ready": self._ready,
-            "waiting_for": self._waiting_for,
-            "problems": problems,
-            "uptime_s": round(time.time() - self._started, 1),
-            "homeserver": {
-                "name": self.config.homeserver.name,
-                "reachable": self.client.reachable is not False,
-                "restored": self.restore_check.times,
-                "events_lost": self.restore_check.lost,
-            },
-            "policy": {
-                "in_force": self.governance.said is not None,
-                "settled": self.governance.settled,
-                "changes_left": self.governance.remaining,
-            },
-            "rooms": sum(1 for room in self.projection.rooms() if room.managed),
-            "lanes": {"waiting": self.lanes.waiting, "handled": self.lanes.handled},
-            "outbox": {"waiting": self.outbox.waiting, "oldest_ms": self.outbox.oldest_ms, "done": self.outbox.settled},
-            "transactions": {
-                "taken": self.endpoint.transactions,
-                "last_ms_ago": None if self.endpoint.last_ms is None else now - self.endpoint.last_ms,
-                "too_large": self.endpoint.oversized,
-                "undecodable": self.endpoint.undecodable,
-                "unauthorised": self.endpoint.unauthorised,
-            },
-            "gap_check": {
-                "checks": self.gap.checks,
-                "last_ms_ago": None if self.gap.last_ok_ms is None else now - self.gap.last_ok_ms,
-                "recovered": self.lanes.recovered,
-                "incomplete": self.gap.incomplete,
-                "failures": self.gap.failures,
-            },
-            "store": {"commits": self.database.commits, "refusing": self.database.refusing},
-        }
+        return status_of(self)
 
 
 def ghosts_of(registration: Registration, server_name: str) -> Ghosts:

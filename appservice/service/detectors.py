@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import policies
+from appservice.detection.concern import Concern, ConcernRules
 from appservice.detection.ownership import Ownership, ownership_rules, whose
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, PersonalData
 from appservice.detection.phone_numbers import PhoneFinder, helpline_numbers, reserved_ranges
@@ -37,6 +38,12 @@ def personal_data(policy: Policy) -> PersonalData:
         return OWN if owners == {Ownership.OWN} else OTHERS
 
     return PersonalData(look)
+
+
+def concern() -> Concern:
+    """Return the handler for signs of distress. Every visible word is looked at, in every room where members talk."""
+    rules = ConcernRules(_rule("concern-en.csv"))
+    return Concern(lambda content: rules.look(visible_text(content)))
 
 
 def _rule(name: str) -> str:

@@ -38,6 +38,7 @@ class Commit:
     members: list[dict[str, Any]] = field(default_factory=list)
     direct_rooms: list[dict[str, Any]] = field(default_factory=list)
     approvals: list[dict[str, Any]] = field(default_factory=list)
+    concerns: list[dict[str, Any]] = field(default_factory=list)
     in_force: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: journal and outbox rows settled before this time (ms) are deleted
@@ -57,6 +58,7 @@ class Commit:
         self.members += other.members
         self.direct_rooms += other.direct_rooms
         self.approvals += other.approvals
+        self.concerns += other.concerns
         self.in_force += other.in_force
         self.positions += other.positions
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
@@ -76,6 +78,7 @@ class Commit:
             or self.members
             or self.direct_rooms
             or self.approvals
+            or self.concerns
             or self.in_force
             or self.positions
             or self.forget_before_ms

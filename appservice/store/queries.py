@@ -13,6 +13,7 @@ from appservice.store.database import Database
 from appservice.store.schema import (
     approvals,
     audit,
+    concerns,
     direct_rooms,
     in_force,
     journal,
@@ -212,6 +213,16 @@ class Questions:
         columns = (approvals.c.community, approvals.c.grp, approvals.c.user_id)
         statement = select(*columns).where(approvals.c.homeserver == self._homeserver)
         return [(community, group, user) for community, group, user in await self._database.fetch(statement)]
+
+    async def concerns(self, since_ms: int) -> list[tuple[str, str, int, int]]:
+        """Return (user id, kind, severity, at ms) of concerns since `since_ms`, oldest first."""
+        columns = (concerns.c.user_id, concerns.c.kind, concerns.c.severity, concerns.c.at_ms)
+        statement = (
+            select(*columns)
+            .where(concerns.c.homeserver == self._homeserver, concerns.c.at_ms >= since_ms)
+            .order_by(concerns.c.at_ms)
+        )
+        return [(user, kind, severity, at) for user, kind, severity, at in await self._database.fetch(statement)]
 
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""

@@ -127,6 +127,18 @@ approvals = Table(
     Column("source", String, nullable=False),
 )
 
+#: Concerns that rules saw; `source` is the event. No words of it: what was written is nobody's business here.
+concerns = Table(
+    "concerns",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("user_id", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+)
+
 #: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do.
 in_force = Table(
     "in_force",

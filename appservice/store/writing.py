@@ -11,6 +11,7 @@ from appservice.store.audit import Chains
 from appservice.store.commit import Commit
 from appservice.store.schema import (
     approvals,
+    concerns,
     direct_rooms,
     in_force,
     journal,
@@ -55,6 +56,8 @@ _rooms = _upsert(rooms, "record")
 _members = _upsert(members, "membership")
 _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
+_concerns = insert(concerns).on_conflict_do_nothing()
+_concerns_forget = delete(concerns).where(concerns.c.at_ms < bindparam("before"))
 _in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
@@ -100,6 +103,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
     for statement, rows in (
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
+        (_concerns, commit.concerns),
         (_in_force, commit.in_force),
         (_positions, commit.positions),
     ):
@@ -108,6 +112,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
     if commit.forget_before_ms is not None:
         connection.execute(_journal_forget, {"before": commit.forget_before_ms})
         connection.execute(_outbox_forget, {"before": commit.forget_before_ms})
+        connection.execute(_concerns_forget, {"before": commit.forget_before_ms})
 
 
 def _write_settled(connection: Connection, settled: list[dict[str, Any]]) -> None:

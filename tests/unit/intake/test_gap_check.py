@@ -175,6 +175,21 @@ async def test_rooms_of_a_strange_shape_bring_nothing_and_break_nothing(house: H
     assert await house.questions.position("sync_token") == "s1"
 
 
+@pytest.mark.parametrize("turns", range(12))
+async def test_told_to_look_and_to_end_in_the_same_moment_it_ends(house: House, turns: int) -> None:
+    """Python 3.11 may lose a cancellation that comes with what was waited for; a service would never stop."""
+    made = await started(house)
+    running = asyncio.create_task(made.run())
+    await asyncio.sleep(0.02)
+    made.soon()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=3)
+    running.cancel()
+    assert done
+
+
 @pytest.mark.parametrize(
     "failure",
     [Unreachable("away"), StoreRefused("disk full"), ValueError("never thought of"), RecursionError()],

@@ -1,0 +1,69 @@
+"""The care gate: one place that sees all effects of an input before any becomes true (CARE, rule 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from appservice.flow import Card, Concerned, DirectMessage, Effect, EventInput, Facts, Place, UrgentCard
+
+_RULE = "care_gate"
+#: What a program says to words it does not know.
+_HOW = "direct.how"
+
+
+def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list[Effect]:
+    """Return the effects without those that would correct somebody in distress; people are told what was left undone."""
+    concerned = {effect.user_id for effect in effects if isinstance(effect, Concerned)}
+    # One answer, and that a kind one: no two messages of a program in a row (CARE, rule 9).
+    effects = [one for one in effects if not (concerned and isinstance(one, DirectMessage) and one.text == _HOW)]
+
+    def waits(effect: Effect) -> bool:
+        person = effect.conduct_on
+        return person is not None and (person in concerned or facts.in_distress(person))
+
+    kept = [effect for effect in effects if not waits(effect)]
+    if len(kept) == len(effects):
+        return kept
+    if concerned:
+        return [_with_contact(effect) for effect in kept]
+    person = next(effect.conduct_on for effect in effects if waits(effect))
+    return [*kept, *_withheld(item, facts, person or "")]
+
+
+def _with_contact(effect: Effect) -> Effect:
+    """What calls people says too that contact details stand in the message."""
+    calls = isinstance(effect, UrgentCard) or (isinstance(effect, DirectMessage) and effect.text.startswith("card."))
+    if not calls or not isinstance(effect, UrgentCard | DirectMessage) or not effect.items:
+        return effect
+    first, *others = effect.items
+    return replace(effect, items=({**first, "contact": "yes"}, *others))
+
+
+def _withheld(item: EventInput, facts: Facts, person: str) -> list[Effect]:
+    community, rules = facts.room.community, facts.rules
+    entry = {"person": person, "room": item.event.room_id, "event": item.event.event_id}
+    if rules is None or not rules.admits(community, Place.SAFEGUARDING, person):
+        card = Card(
+            source=item.id,
+            rule=_RULE,
+            lane=item.lane,
+            community=community,
+            place=Place.SAFEGUARDING,
+            about=person,
+            text="card.withheld",
+            items=(entry,),
+        )
+        return [card]
+    return [
+        DirectMessage(
+            source=item.id,
+            rule=_RULE,
+            lane=item.lane,
+            ordinal=n,
+            user_id=owner,
+            text="card.withheld",
+            items=({**entry, "to": owner},),
+        )
+        for n, owner in enumerate(one for one in rules.owners(community) if one != person)
+    ]

@@ -1,0 +1,56 @@
+"""Who is in distress, as rules saw it lately: known in memory at once, and in the store with the same commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from appservice.flow import DISTRESS_MS, Clock, Concerned, ConcernFact, Effect, Notice
+from appservice.store import Commit, Questions
+
+#: ms that concerns are kept in mind: a week, in which nobody gets the same message twice (CARE, rule 9).
+KEPT_MS: Final = 8 * 24 * 3600 * 1000
+
+
+class Concerns:
+    """The concerns of one homeserver's people."""
+
+    def __init__(self, homeserver: str, clock: Clock) -> None:
+        self._homeserver = homeserver
+        self._clock = clock
+        self._known: dict[str, tuple[ConcernFact, ...]] = {}
+        self.by_person: Mapping[str, tuple[ConcernFact, ...]] = MappingProxyType(self._known)
+
+    async def load(self, questions: Questions) -> None:
+        """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
+        for user_id, kind, severity, at_ms in await questions.concerns(self._clock.now_ms() - KEPT_MS):
+            self._add(user_id, ConcernFact(kind, severity, at_ms))
+
+    def note(self, effect: Effect) -> Commit:
+        """Note a concern; return its row."""
+        assert isinstance(effect, Concerned)
+        self._add(effect.user_id, ConcernFact(effect.kind, effect.severity, effect.at_ms))
+        row = {
+            "homeserver": self._homeserver,
+            "source": effect.source,
+            "user_id": effect.user_id,
+            "kind": effect.kind,
+            "severity": effect.severity,
+            "at_ms": effect.at_ms,
+        }
+        return Commit(concerns=[row])
+
+    def hold_back(self, effect: Effect) -> bool:
+        """Whether an effect would correct somebody who is in distress at this moment.
+
+        A notice names nobody, and may speak of others too: once something was removed, the room is told.
+        """
+        if effect.conduct_on is None or isinstance(effect, Notice):
+            return False
+        since = self._clock.now_ms() - DISTRESS_MS
+        return any(one.at_ms > since for one in self._known.get(effect.conduct_on, ()))
+
+    def _add(self, user_id: str, concern: ConcernFact) -> None:
+        fresh = self._clock.now_ms() - KEPT_MS
+        self._known[user_id] = (*(one for one in self._known.get(user_id, ()) if one.at_ms > fresh), concern)

@@ -1,0 +1,248 @@
+"""The rules that keep people from harm, each by its number (CARE), and each shown to matter: without it the test fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from appservice.cases import Requests
+from appservice.conversation import Catalogue
+from appservice.detection.care_gate import care_gate
+from appservice.detection.concern import SIGNPOST_AGAIN_MS
+from appservice.effects.outbox import IN_DISTRESS
+from appservice.flow import (
+    DISTRESS_MS,
+    Card,
+    Concerned,
+    DirectMessage,
+    Effect,
+    Redact,
+    UrgentCard,
+    UrgentMessage,
+    effect_from_record,
+)
+from appservice.matrix import parse_event
+from appservice.people import Concerns
+from appservice.service.detectors import concern, personal_data
+from policies.load import load_policy
+from tests.support.house import GHOSTS, GROUP, ROSA, SAM, House, fresh_store, message, open_house, state_of
+from tests.support.paths import POLICIES
+
+LEAD, DEPUTY = "@amina:hearth.example", "@dewi:hearth.example"
+PLEA = "I can't go on. Jo has my keys, ring Jo on 07700 900123"
+OWN = "Call me on 07700 900123, I can't go on"
+NUMBER = "Ring Jo on 07700 900123"
+
+
+@dataclass
+class Rules:
+    """Lead and deputy answer for safeguarding; both are in its room."""
+
+    def kind(self, community: str, group: str) -> str:
+        return "open"
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        return group != "safeguarding" or user_id in {LEAD, DEPUTY}
+
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        return user_id in {LEAD, DEPUTY}
+
+    def owners(self, community: str) -> tuple[str, ...]:
+        return (LEAD, DEPUTY)
+
+
+class Life:
+    """One life of the service as far as decisions go."""
+
+    def __init__(self, house: House, *, gate: bool = True) -> None:
+        self.house = house
+        self.concerns = Concerns("hearth.example", house.clock)
+        house.projection.rules = Rules()
+        house.projection.concerns = self.concerns.by_person
+        policy = load_policy((POLICIES / "hearth-demo.yaml").read_bytes(), "p").policy
+        assert policy is not None
+        house.lanes.handlers = (concern(), personal_data(policy))
+        house.lanes._recorders = {"concerned": self.concerns.note}
+        if gate:
+            house.lanes.gate = care_gate
+            house.outbox.hold_back = self.concerns.hold_back
+        self._said = 0
+
+    async def says(self, who: str, words: str) -> list[Effect]:
+        """Let somebody write; return what was decided."""
+        self._said += 1
+        event_id = f"$said-{self._said}-{self.house.clock.now}"
+        await self.house.lanes.accept([self.house.input(parse_event(message(event_id, words, sender=who), GROUP))])
+        rows = await self.house.table(f"SELECT record FROM outbox WHERE source = '{event_id}'")
+        return [effect_from_record(orjson.loads(row[0])) for row in rows]
+
+
+def of(effects: list[Effect], kind: type[Effect]) -> list[Effect]:
+    return [effect for effect in effects if type(effect) is kind]
+
+
+@pytest.mark.parametrize("plea", [PLEA, OWN], ids=["somebody else's number", "their own"])
+async def test_care_01_a_plea_is_never_punished_and_calls_people(tmp_path: Path, plea: str) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        effects = await life.says(SAM, plea)
+        assert not of(effects, Redact)
+        assert not [effect for effect in effects if effect.conduct_on is not None]
+        (card,) = of(effects, UrgentCard)
+        assert isinstance(card, UrgentCard)
+        assert (card.place, card.items[0]["contact"]) == ("safeguarding", "yes")
+        assert card.items[0]["calls"] == f"{LEAD} {DEPUTY}"
+        assert len(of(effects, UrgentMessage)) == 1
+        # Silence is not death: the same words by somebody else are acted on.
+        assert of(await life.says(ROSA, NUMBER), Redact)
+
+
+async def test_care_01_without_the_gate_a_plea_would_be_punished(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        assert of(await Life(house, gate=False).says(SAM, PLEA), Redact)
+
+
+async def test_care_01_for_a_day_after_a_plea_a_person_decides_also_after_a_restart(tmp_path: Path) -> None:
+    path = fresh_store(tmp_path)
+    async with open_house(path) as house:
+        life = Life(house)
+        await life.says(SAM, "i dont want to be here anymore")
+        then = house.clock.now
+    async with open_house(path) as house:
+        house.clock.now = then + DISTRESS_MS - 1000
+        life = Life(house)
+        await life.concerns.load(house.questions)
+        effects = await life.says(SAM, NUMBER)
+        assert not of(effects, Redact)
+        (card,) = of(effects, Card)
+        assert isinstance(card, Card)
+        assert (card.place, card.text) == ("safeguarding", "card.withheld")
+        house.clock.now = then + DISTRESS_MS + 1000
+        assert of(await life.says(SAM, NUMBER), Redact)
+
+
+async def test_care_01_what_was_decided_before_a_plea_and_waits_is_not_done_after_it(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        effects = await life.says(SAM, NUMBER)
+        (redact,) = of(effects, Redact)
+        assert not life.concerns.hold_back(redact)
+        await life.says(SAM, "I cant go on")
+        assert life.concerns.hold_back(redact)
+        assert not life.concerns.hold_back(replace(redact, conduct_on=ROSA))
+        assert IN_DISTRESS == "in_distress"
+
+
+async def test_care_04_a_card_about_somebody_of_the_safeguarding_room_goes_to_the_others_alone(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        effects = await life.says(LEAD, PLEA)
+        assert not [effect for effect in effects if isinstance(effect, Card)]
+        told = [effect for effect in effects if isinstance(effect, DirectMessage) and effect.text.startswith("card.")]
+        assert [effect.user_id for effect in told] == [DEPUTY]
+        assert told[0].items[0]["contact"] == "yes"
+        later = await life.says(LEAD, NUMBER)
+        assert not [effect for effect in later if isinstance(effect, Card)]
+        assert [effect.user_id for effect in later if isinstance(effect, DirectMessage)] == [DEPUTY]
+
+
+CARE_TEXTS = [
+    "care.suicide",
+    "care.self_harm",
+    "care.disclosure",
+    "care.domestic_abuse",
+    "care.danger",
+]
+#: Words that must not light up on a locked screen (CARE, rule 6).
+TELLING = ("suicide", "harm", "abuse", "danger", "samaritans", "999", "111", "violence", "kill", "die", "crisis")
+
+
+def words(text: str, **item: str) -> str:
+    catalogue = Catalogue(lambda _room: "your group", "hearth.example", "Monday to Friday, 9 to 5")
+    items: tuple[Mapping[str, str], ...] = ({"person": SAM, "room": GROUP, "event": "$1", **item},)
+    return catalogue.render(text, items).body
+
+
+@pytest.mark.parametrize("text", CARE_TEXTS)
+def test_care_06_the_lock_screen_tells_nothing(text: str) -> None:
+    first = words(text)[:80].lower()
+    assert not [word for word in TELLING if word in first], first
+
+
+@pytest.mark.parametrize("text", ["care.disclosure", "care.domestic_abuse"])
+def test_care_06_before_helplines_it_asks_whether_it_is_safe(text: str) -> None:
+    assert "Is it safe" in words(text)
+    assert "116 123" not in words(text)
+    assert "0808" not in words(text)
+
+
+@pytest.mark.parametrize("text", CARE_TEXTS)
+def test_care_08_it_says_when_a_person_reads_and_never_pretends_to_be_one(text: str) -> None:
+    said = words(text)
+    assert "Monday to Friday, 9 to 5" in said
+    assert "999" in said
+    assert "helper program" in said
+    assert "do not watch" in said or "I am a program" in said
+
+
+async def test_care_09_nobody_gets_the_same_message_twice_in_a_week_unless_it_becomes_worse(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        assert of(await life.says(SAM, "I cant go on"), UrgentMessage)
+        again = await life.says(SAM, "I really cant go on")
+        assert not of(again, UrgentMessage)
+        assert of(again, UrgentCard), "people are told each time"
+        worse = await life.says(SAM, "i have taken all my pills")
+        (urgent,) = of(worse, UrgentMessage)
+        assert isinstance(urgent, UrgentMessage)
+        assert urgent.text == "care.danger"
+        house.clock.now += SIGNPOST_AGAIN_MS + 1
+        assert of(await life.says(SAM, "I cant go on"), UrgentMessage)
+
+
+async def test_care_09_who_writes_to_the_helper_in_distress_gets_one_answer(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path), knows=()) as house:
+        Life(house)
+        house.homeserver.script.state["!dm"] = state_of("!dm", "direct", {SAM: "join", GHOSTS.guardian: "join"})
+        await house.lanes.learn_rooms(["!dm"])
+        house.projection.set_direct_room(SAM, "!dm", "reached")
+        house.lanes.handlers = (*house.lanes.handlers, Requests())
+        event = parse_event(message("$dm", "I cant go on", room_id="!dm"), "!dm")
+        await house.lanes.accept([house.input(event)])
+        rows = await house.table("SELECT type, record FROM outbox WHERE source = '$dm'")
+        to_sam = [record for _, record in rows if orjson.loads(record).get("user_id") == SAM]
+        assert [orjson.loads(record)["text"] for record in to_sam] == ["care.suicide"]
+
+
+async def test_care_10_helplines_in_care_texts_are_those_of_the_table(tmp_path: Path) -> None:
+
+    table = (POLICIES.parent / "rules" / "signposts" / "en-GB.csv").read_text(encoding="utf-8")
+    for text in CARE_TEXTS:
+        for number in re.findall(r"\d{3}(?: \d{3,4})*", words(text).replace("9 to 5", "")):
+            assert number in table, (text, number)
+
+
+async def test_care_02_a_concern_is_never_lost_in_a_rule_that_fails(tmp_path: Path) -> None:
+    """The concern and its cards are decided whatever becomes of the other handlers."""
+
+    class Breaks:
+        name = "test.breaks"
+
+        def handle(self, item: object, facts: object) -> list[Effect]:
+            raise RuntimeError
+
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        house.lanes.handlers = (Breaks(), *house.lanes.handlers)
+        assert of(await life.says(SAM, PLEA), UrgentCard)
+
+
+def test_a_concern_holds_no_words_of_the_message() -> None:
+    concerned = Concerned(source="$1", rule="concern", lane=None, user_id=SAM, kind="suicide", severity=3, at_ms=1)  # type: ignore[arg-type]
+    assert set(concerned.__dataclass_fields__) >= {"user_id", "kind", "severity", "at_ms"}
+    assert not {"text", "body", "content"} & set(concerned.__dataclass_fields__)
