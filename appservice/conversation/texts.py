@@ -7,21 +7,11 @@ complete by itself (docs/architecture.md, "Texts").
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from html import escape
 from urllib.parse import quote
 
+from appservice.conversation.care_texts import CareTexts
+from appservice.conversation.pieces import DANGER, paragraphs, people, told
 from appservice.flow import Item, Rendered
-
-#: Numbers from the published table of signposts (policies/rules/signposts/en-GB.csv).
-_DANGER = "In danger now? Call 999. Samaritans, free, day or night: 116 123."
-
-#: What a sign is called on a card.
-_KINDS = {
-    "suicide": "thoughts of suicide",
-    "self_harm": "self-harm",
-    "disclosure": "harm or danger",
-    "domestic_abuse": "harm by somebody close",
-}
 
 Words = Callable[[tuple[Item, ...]], Rendered]
 
@@ -51,14 +41,7 @@ class Catalogue:
             "request.unknown": self._request_unknown,
             "request.added": self._request_added,
             "request.declined": self._request_answered_no,
-            "care.suicide": self._care_suicide,
-            "care.self_harm": self._care_suicide,
-            "care.disclosure": self._care_disclosure,
-            "care.domestic_abuse": self._care_disclosure,
-            "care.danger": self._care_danger,
-            "card.concern": self._concern_card,
-            "card.concern_privately": self._concern_card,
-            "card.withheld": self._withheld_card,
+            **CareTexts(server_name, hours).texts(),
             "direct.how": self._how,
             "direct.here_instead": self._here_instead,
             "direct.help_heard": self._help_heard,
@@ -72,7 +55,7 @@ class Catalogue:
         count = len(items)
         what = "a message" if count <= 1 else f"{count} messages"
         why = "it had a phone number in it" if count <= 1 else "they had phone numbers in them"
-        return _paragraphs(
+        return paragraphs(
             [
                 [("strong", f"I removed {what}"), ("", f" because {why}.")],
                 [("", "We keep contact details private here. Nobody is in trouble.")],
@@ -85,7 +68,7 @@ class Catalogue:
         rooms = self._room_names(items)
         count = len(items)
         removed = "I removed a message of yours" if count <= 1 else f"I removed {count} messages of yours"
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of your group.")],
                 [("", f"{removed} in {rooms}. There was a phone number in it.")],
@@ -97,18 +80,18 @@ class Catalogue:
                     ("", " and a person will look at it."),
                 ],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _own_number(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of your group.")],
                 [("", f"You wrote your own phone number in {self._room_names(items)}. Everybody there can see it.")],
                 [("", "That is your choice, and I left it there.")],
                 [("", "To take it back, remove the message yourself. Or reply "), ("code", "help"), ("", ".")],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _removed_card(self, items: tuple[Item, ...]) -> Rendered:
@@ -120,7 +103,7 @@ class Catalogue:
             [
                 (
                     "",
-                    f"There was a phone number. {_told(items, 'They were told privately how to ask for a second look.')}",
+                    f"There was a phone number. {told(items, 'They were told privately how to ask for a second look.')}",
                 )
             ],
             [("", "Written by "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
@@ -131,55 +114,57 @@ class Catalogue:
             lines.append([("", "In "), (link, self._room_name(room)), ("", ".")])
         if count > 10:
             lines.append([("", f"And {count - 10} more.")])
-        return _paragraphs(lines)
+        return paragraphs(lines)
 
     def _not_in_group(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of a group. I have news for you. It is nothing bad.")],
                 [("", f"Somebody put you into {self._room_names(items)}, and I took you out again.")],
                 [("", "People come in there only when those who look after it have said yes. You did nothing wrong.")],
                 [("", "Would you like to be there? Reply "), ("code", "help"), ("", " and a person will answer.")],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _your_invite_withdrawn(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of your group.")],
                 [("", f"You invited somebody to {self._room_names(items)}. I took the invite back.")],
                 [("", "People come in there only when those who look after it have said yes.")],
                 [("", "Ask them first, or reply "), ("code", "help"), ("", " and a person will answer.")],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _request_heard(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of a group. Thank you for asking to join.")],
                 [("", f"A person will look at it. The room is {self._room_names(items)}.")],
                 [("", f"They do that in staffed hours: {self._hours}.")],
-                [("", _DANGER)],
+                [("", DANGER)],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _request_declined(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. This is the helper program of a group. It is about the question you asked.")],
                 [("", f"We cannot add you to {self._room_names(items)} right now.")],
                 [("", "This is not about you as a person.")],
                 [("", "To ask somebody to look again, reply "), ("code", "appeal"), ("", ".")],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _intruder_card(self, items: tuple[Item, ...]) -> Rendered:
-        told = _told(items, "They were told privately.")
-        return self._about(items, "🟠 I took somebody out of a room", f"They were in a room without your yes. {told}")
+        reached = told(items, "They were told privately.")
+        return self._about(
+            items, "🟠 I took somebody out of a room", f"They were in a room without your yes. {reached}"
+        )
 
     def _invite_withdrawn_card(self, items: tuple[Item, ...]) -> Rendered:
         return self._about(items, "🟠 I took an invite back", "Nobody whose role may let people in had said yes.")
@@ -199,7 +184,7 @@ class Catalogue:
         self, items: tuple[Item, ...], title: str, why: str, answer: list[tuple[str, str]] | None = None
     ) -> Rendered:
         person = items[0].get("person", "") if items else ""
-        return _paragraphs(
+        return paragraphs(
             [
                 [("strong", title), ("", ".")],
                 [("", f"{why} This line is for those who look after the community.")],
@@ -222,115 +207,24 @@ class Catalogue:
         return self._reply("Thank you. I told them kindly, and how to ask again.")
 
     def _reply(self, words: str) -> Rendered:
-        return _paragraphs([[("", words)]], msgtype="m.notice")
-
-    def _care_suicide(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
-            [
-                [("", "Hello. This is the helper program of your group. I am glad that you wrote.")],
-                [("", "You do not have to carry this alone. You did nothing wrong, and I removed nothing.")],
-                [("", "You can talk to somebody now. Samaritans, free, day or night: 116 123.")],
-                [("", "For urgent mental health help call NHS 111 and choose option 2. In danger now? Call 999.")],
-                [("", f"I told the people who look after your group. They read it in staffed hours: {self._hours}.")],
-                [("", "I do not watch in between. To ask for a person, reply "), ("code", "help"), ("", ".")],
-            ],
-            mentions=_people(items),
-        )
-
-    def _care_disclosure(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
-            [
-                [("", "Hello. This is the helper program of your group. Thank you for writing.")],
-                [("", "You did nothing wrong, and I removed nothing.")],
-                [("", "Is it safe for you to read messages here? When it is, reply "), ("code", "help"), ("", ".")],
-                [("", f"A person then answers in staffed hours: {self._hours}. I do not watch in between.")],
-                [("", "In danger now? Call 999.")],
-            ],
-            mentions=_people(items),
-        )
-
-    def _care_danger(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
-            [
-                [("", "Hello. This is the helper program of your group. Please stop for a moment and read this.")],
-                [("strong", "In danger now? Call 999.")],
-                [("", "Samaritans, free, day or night: 116 123. NHS urgent mental health help: 111, then option 2.")],
-                [("", "You matter, and you did nothing wrong. I removed nothing.")],
-                [
-                    (
-                        "",
-                        f"I called the people who look after your group. They are there in staffed hours: {self._hours}.",
-                    )
-                ],
-                [("", "I am a program and cannot come to you. Please call one of these numbers now.")],
-            ],
-            mentions=_people(items),
-        )
-
-    def _concern_card(self, items: tuple[Item, ...]) -> Rendered:
-        item = items[0] if items else {}
-        person, room = item.get("person", ""), item.get("room", "")
-        urgent = item.get("severity", "") == "4"
-        title = "🔴 Danger now: please look at once" if urgent else "🟠 Somebody may need you"
-        link = f"a https://matrix.to/#/{quote(room)}/{quote(item.get('event', ''))}?via={quote(self._server_name)}"
-        told = _told(items, "They got a kind message with helplines, and nothing was removed.")
-        calls = tuple(dict.fromkeys([*item.get("calls", "").split(), *([item["to"]] if item.get("to") else [])]))
-        lines: list[list[tuple[str, str]]] = [
-            [("strong", title), ("", ".")],
-            [
-                (
-                    "",
-                    f"A program saw words of {_KINDS.get(item.get('kind', ''), 'distress')}. It may be wrong: please read.",
-                )
-            ],
-            [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ", "), (link, "here"), ("", ".")],
-            [("", told)],
-        ]
-        if item.get("contact") == "yes":
-            lines.append(
-                [("", "There are contact details in the message. I left them, since they may be a way to help.")]
-            )
-        if item.get("late") == "yes":
-            lines.append([("", "The message reached me late: it is more than ten minutes old.")])
-        for one in calls:
-            lines.append([("", "This is for "), (f"a https://matrix.to/#/{quote(one)}", one), ("", ".")])
-        return _paragraphs(lines, mentions=calls)
-
-    def _withheld_card(self, items: tuple[Item, ...]) -> Rendered:
-        item = items[0] if items else {}
-        person, room = item.get("person", ""), item.get("room", "")
-        link = f"a https://matrix.to/#/{quote(room)}/{quote(item.get('event', ''))}?via={quote(self._server_name)}"
-        return _paragraphs(
-            [
-                [("strong", "🟠 I left a message for you to look at"), ("", ".")],
-                [("", "A rule would have removed it. Its author was in distress today, so a person decides.")],
-                [
-                    ("", "It is "),
-                    (f"a https://matrix.to/#/{quote(person)}", person),
-                    ("", ", "),
-                    (link, "here"),
-                    ("", "."),
-                ],
-            ],
-            mentions=(item["to"],) if item.get("to") else (),
-        )
+        return paragraphs([[("", words)]], msgtype="m.notice")
 
     def _how(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. I am a program, and nobody reads along here.")],
                 [("", "To reach a person, reply "), ("code", "help"), ("", ".")],
                 [("", "If I removed something of yours by mistake, reply "), ("code", "appeal"), ("", ".")],
                 [("", f"A person answers in staffed hours: {self._hours}.")],
-                [("", _DANGER)],
+                [("", DANGER)],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _here_instead(self, items: tuple[Item, ...]) -> Rendered:
         room = items[0].get("room", "") if items else ""
         link = f"a https://matrix.to/#/{quote(room)}?via={quote(self._server_name)}"
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Hello. I am the helper program of your group.")],
                 [
@@ -339,28 +233,28 @@ class Catalogue:
                     ("", "."),
                 ],
                 [("", "To reach a person, write "), ("code", "help"), ("", " there.")],
-                [("", _DANGER)],
+                [("", DANGER)],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _help_heard(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Thank you. I told the people who look after your group that you asked for them.")],
                 [("", f"They read this in staffed hours: {self._hours}. I do not watch in between.")],
-                [("", _DANGER)],
+                [("", DANGER)],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _appeal_heard(self, items: tuple[Item, ...]) -> Rendered:
-        return _paragraphs(
+        return paragraphs(
             [
                 [("", "Thank you. I asked a person to look at it again.")],
                 [("", f"They read this in staffed hours: {self._hours}.")],
             ],
-            mentions=_people(items),
+            mentions=people(items),
         )
 
     def _asks_help(self, items: tuple[Item, ...]) -> Rendered:
@@ -371,7 +265,7 @@ class Catalogue:
 
     def _asks(self, items: tuple[Item, ...], title: str, why: str) -> Rendered:
         person = items[0].get("person", "") if items else ""
-        return _paragraphs(
+        return paragraphs(
             [
                 [("strong", title), ("", ".")],
                 [("", f"{why} I told them that somebody will write to them in staffed hours.")],
@@ -384,31 +278,3 @@ class Catalogue:
         if len(names) > 3:
             return f"{len(names)} rooms"
         return " and ".join(names) or "your group"
-
-
-def _told(items: tuple[Item, ...], words: str) -> str:
-    """Whether the person a card is about knows: a message that nobody can read is none."""
-    reached = bool(items) and items[0].get("told", "yes") == "yes"
-    return words if reached else "They could not be told: not reached. Please find another way."
-
-
-def _people(items: tuple[Item, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item["person"] for item in items if item.get("person")))
-
-
-def _paragraphs(
-    paragraphs: list[list[tuple[str, str]]], msgtype: str = "m.text", mentions: tuple[str, ...] = ()
-) -> Rendered:
-    """Return body and HTML with the same words; a piece is (tag, text), where `a URL` makes a link."""
-    body = "\n".join("".join(text for _, text in pieces) for pieces in paragraphs)
-    html = "".join("<p>" + "".join(_piece(tag, text) for tag, text in pieces) + "</p>" for pieces in paragraphs)
-    return Rendered(body=body, html=html, msgtype=msgtype, mentions=mentions)
-
-
-def _piece(tag: str, text: str) -> str:
-    words = escape(text)
-    if not tag:
-        return words
-    if tag.startswith("a "):
-        return f'<a href="{escape(tag[2:])}">{words}</a>'
-    return f"<{tag}>{words}</{tag}>"
