@@ -131,6 +131,10 @@ def demo(
     """Show the main job on a real homeserver on this computer. Ctrl-C stops everything; again goes on."""
     from appservice.operations.demo import run_demo
 
+    if not scene and (as_json or without):
+        raise _bad("--json and --without go with --scene")
+    if scene and check:
+        raise _bad("--check does not go with --scene, which always plays once and stops")
     try:
         if scene:
             raise typer.Exit(_scene(directory, port, without or [], as_json=as_json))
@@ -149,7 +153,7 @@ def _scene(directory: Path, port: int, without: list[str], *, as_json: bool) -> 
 
     played = asyncio.run(run_scene(directory, port, out, as_json=as_json, without=without))
     if as_json:
-        out.print(json.dumps({"steps": [one.record() for one in played]}, indent=2), markup=False, highlight=False)
+        typer.echo(json.dumps({"steps": [one.record() for one in played]}, indent=2))
     return 0 if all(one.ok for one in played) else FAILED
 
 

@@ -178,7 +178,8 @@ class Catalogue:
             ("code", f"decline {reference}"),
             ("", ", or invite them by hand."),
         ]
-        return self._about(items, "🔵 Somebody asks to join", "They know that a person will answer.", answer)
+        reached = told(items, "They know that a person will answer.")
+        return self._about(items, "🔵 Somebody asks to join", reached, answer)
 
     def _about(
         self, items: tuple[Item, ...], title: str, why: str, answer: list[tuple[str, str]] | None = None
@@ -204,7 +205,7 @@ class Catalogue:
         return self._reply("Thank you. I asked them in.")
 
     def _request_answered_no(self, items: tuple[Item, ...]) -> Rendered:
-        return self._reply("Thank you. I told them kindly, and how to ask again.")
+        return self._reply("Thank you. I took the request back. I tell them kindly, if they can be reached.")
 
     def _reply(self, words: str) -> Rendered:
         return paragraphs([[("", words)]], msgtype="m.notice")
@@ -268,7 +269,7 @@ class Catalogue:
         return paragraphs(
             [
                 [("strong", title), ("", ".")],
-                [("", f"{why} I told them that somebody will write to them in staffed hours.")],
+                [("", f"{why} {told(items, 'I tell them that somebody will write to them in staffed hours.')}")],
                 [("", "It is "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
             ]
         )

@@ -365,7 +365,7 @@ class Outbox:
     async def _settle(self, entry: _Entry, result: Done | Refused) -> None:
         effect, now, done = entry.effect, self._clock.now_ms(), isinstance(result, Done)
         if isinstance(result, Refused):
-            self._refused.add(effect.key)
+            self._refused |= {effect.key, *(one.key for one in entry.merged)}
         if isinstance(result, Refused) and result.code != MOOT:
             log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
         row: dict[str, Any] = {

@@ -32,7 +32,8 @@ class RoomFacts:
 
     `community` and `group` come from the owner marker; `members` maps user ids to memberships: `join`, `invite`,
     `knock`, `ban`, `left` for who went or declined by themselves, or `removed` for whom a person took out (absent: never
-    there, or taken out by us). `state` holds the
+    there, or taken out by us). `taken_out` are those of them who knock or are asked in now: they come back by a person's
+    yes only. `state` holds the
     contents of all other state by (type, state key), as sent; power levels are read by `policies.power_levels` only.
     `creator` sent the create event. `closed` tells that a tombstone stands.
     """
@@ -44,6 +45,7 @@ class RoomFacts:
     members: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     state: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=lambda: _NO_STATE)
     creator: str = ""
+    taken_out: Collection[str] = ()
 
     @property
     def create(self) -> Mapping[str, Any]:

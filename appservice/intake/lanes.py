@@ -163,7 +163,8 @@ class Lanes:
         if event.state_key is not None:
             before = self._projection.membership(event.room_id, event.state_key)
             # What the gap check found may be older than what we saw since: its room was read instead.
-            moved = self._projection.apply(event) if item.origin is Origin.PUSH else None
+            pushed = item.origin is Origin.PUSH
+            moved = self._projection.apply(event) if pushed else self._projection.heard_late(event)
             if moved is not None:
                 into.commit.add(moved)
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)

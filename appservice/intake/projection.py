@@ -30,6 +30,8 @@ _SPECIAL = {
 #: asked again by us.
 _PRESENT = {"join", "invite", "knock", "ban"}
 LEFT, REMOVED = "left", "removed"
+#: Memberships of those who are not in a room and may come to be.
+_ASKING = {"knock", "invite", "ban"}
 #: How a person can be told something: in a room they are in, not before they answer an invite, not since they left or
 #: while they refuse our invites or ignore us.
 REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocked", "ignored"
@@ -42,6 +44,7 @@ class _Room:
     facts: RoomFacts
     members: dict[str, str] = field(default_factory=dict)
     state: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    taken_out: set[str] = field(default_factory=set)
     moves: int = 0
 
 
@@ -56,6 +59,7 @@ class Projection:
         self._direct: dict[str, str] = {}
         self._knocks: set[tuple[str, str]] = set()
         self._groups: dict[str, str] = {}
+        self._removed_before: dict[str, set[str]] = {}
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
         self.rules: Rules | None = None
@@ -137,11 +141,15 @@ class Projection:
 
     def forget(self, room_id: str) -> None:
         """What we know of a room is doubtful: it is read anew before the next input of its lane."""
+        removed = self._once_removed(room_id)
+        if removed:
+            self._removed_before[room_id] = removed
         self._rooms.pop(room_id, None)
 
     def forget_all(self) -> None:
         """The homeserver is not the one we knew: everything is read anew."""
-        self._rooms.clear()
+        for room_id in list(self._rooms):
+            self.forget(room_id)
         self._places.clear()
         self._groups.clear()
         self._knocks.clear()
@@ -163,17 +171,38 @@ class Projection:
     def replace(self, room_id: str, events: Iterable[Event]) -> Commit:
         """Take a room's whole state as read from the homeserver; return the rows to commit."""
         room = _Room(RoomFacts(room_id), moves=self.moves(room_id) + 1)
+        removed = self._once_removed(room_id)
+        self._removed_before.pop(room_id, None)
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
-                self._note(room_id, room, event.state_key, self._membership(event))
+                self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
             else:
                 self._move(room, event)
+        # A state tells of who knocks that they knock, and not that a person took them out before.
+        room.taken_out |= {one for one in removed if room.members.get(one) in _ASKING}
         self._put(room)
-        rows = self.rows(room_id)
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
-            rows.add(self._reach(room, person))
-        return rows
+            self._reach(room, person)
+        return self.rows(room_id)
+
+    def heard_late(self, event: Event) -> Commit | None:
+        """Take a member event of a room that was read since: that a person took somebody out is not seen in a state in
+        which they knock again. Return the rows to commit."""
+        room, user_id = self._rooms.get(event.room_id), event.state_key or ""
+        if room is None or event.type != "m.room.member" or self._membership(event) != REMOVED:
+            return None
+        if room.members.get(user_id) not in _ASKING or user_id in room.taken_out or not room.facts.creator:
+            return None
+        room.taken_out.add(user_id)
+        return Commit(rooms=[self._room_row(event.room_id)])
+
+    def _once_removed(self, room_id: str) -> set[str]:
+        """Whom a person took out, whatever they asked for since."""
+        before, room = self._removed_before.get(room_id, set()), self._rooms.get(room_id)
+        if room is None:
+            return set(before)
+        return before | room.taken_out | {one for one, membership in room.members.items() if membership == REMOVED}
 
     def _reach(self, room: _Room, user_id: str) -> Commit:
         """In a person's direct room, their membership says whether they can be told something."""
@@ -191,11 +220,16 @@ class Projection:
         room = self._rooms.get(room_id)
         if room is None or not room.facts.creator:
             return Commit()
-        return Commit(
+        rows = Commit(
             rooms=[self._room_row(room_id)],
             members_replaced=[(self._homeserver, room_id)],
             members=[self._member_row(room_id, user, membership) for user, membership in room.members.items()],
         )
+        person = room.facts.create.get(FOR_FIELD)
+        known = self.direct_reach.get(person) if isinstance(person, str) else None
+        if isinstance(person, str) and known is not None and known[0] == room_id:
+            rows.add(self.direct_row(person, *known))
+        return rows
 
     def apply(self, event: Event) -> Commit | None:
         """Take one state event of a known room; return the rows to commit, None where nothing we keep changed."""
@@ -216,13 +250,20 @@ class Projection:
 
     def _apply_member(self, room: _Room, event: Event) -> Commit | None:
         user_id = event.state_key or ""
-        known, membership = room.members.get(user_id), self._membership(event)
+        known = room.members.get(user_id)
+        removed = bool(room.facts.creator) and (known == REMOVED or user_id in room.taken_out)
+        membership = self._membership(event, removed)
         if membership == known:
             return None
         self._note(event.room_id, room, user_id, membership)
         if user_id in self._ghosts:
             self._put(room)
         rows = self._reach(room, user_id)
+        # Our own invite is a person's yes: we ask in nobody else whom a person took out.
+        asking = membership in _ASKING and not (membership == "invite" and event.sender in self._ghosts)
+        if (asking and removed) != (user_id in room.taken_out):
+            room.taken_out ^= {user_id}
+            rows.rooms.append(self._room_row(event.room_id))
         rows.members.append(self._member_row(event.room_id, user_id, membership or "leave"))
         return rows
 
@@ -253,17 +294,23 @@ class Projection:
                 room.facts = replace(room.facts, place=Place.UNMANAGED)
         room.state[(event.type, event.state_key)] = event.content
 
-    def _membership(self, event: Event) -> str | None:
-        """What a member event makes of a person; None for who was taken out by us and may be asked again."""
+    def _membership(self, event: Event, removed: bool = False) -> str | None:
+        """What a member event makes of a person; None for who was taken out by us and may be asked again.
+
+        removed: a person took them out before; taking a request back, or being told no, does not undo that.
+        """
         membership = event.content.get("membership")
         if isinstance(membership, str) and membership in _PRESENT:
             return membership
+        if membership == "leave" and removed:
+            return REMOVED
         if membership != "leave" or event.sender in self._ghosts:
             return None
         return LEFT if event.sender == event.state_key else REMOVED
 
     def _put(self, room: _Room) -> None:
-        facts = replace(room.facts, members=MappingProxyType(room.members), state=MappingProxyType(dict(room.state)))
+        members, state = MappingProxyType(room.members), MappingProxyType(dict(room.state))
+        facts = replace(room.facts, members=members, state=state, taken_out=room.taken_out)
         room.facts = facts
         self._rooms[facts.room_id] = room
         for key in [key for key, room_id in self._places.items() if room_id == facts.room_id]:
@@ -290,6 +337,7 @@ class Projection:
             "group": facts.group,
             "creator": facts.creator,
             "state": [[kind, key, content] for (kind, key), content in facts.state.items()],
+            "taken_out": sorted(self._rooms[room_id].taken_out),
         }
         return {"homeserver": self._homeserver, "room_id": room_id, "record": encode(record)}
 
@@ -300,4 +348,4 @@ class Projection:
 def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:
     state = {(kind, key): content for kind, key, content in record["state"]}
     facts = RoomFacts(room_id, Place(record["place"]), record["community"], record["group"], creator=record["creator"])
-    return _Room(facts, state=state)
+    return _Room(facts, state=state, taken_out=set(record.get("taken_out", ())))  # absent in rows of earlier versions

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appservice.flow import Effect, EnsureDirectRoom, EventInput, Facts, Place
+from appservice.flow import Effect, EnsureDirectRoom, EventInput, Facts, Origin, Place
 
 
 class Arrivals:
     """Opens the direct room with each person at their first join, so that help is visible before it is needed
-    (CARE, rule 5)."""
+    (CARE, rule 5); who left it is asked into it once more at each arrival."""
 
     name = "arrivals"
 
@@ -20,6 +20,8 @@ class Arrivals:
         person = event.state_key
         if facts.room.place is Place.DIRECT or person in facts.ghosts or person in facts.direct_rooms:
             return
+        if facts.before == "join" and item.origin is Origin.PUSH and person in facts.known_people:
+            return  # another name or picture is no arrival: who left their direct room is not asked for that
         rules = facts.rules
         if rules is not None and not rules.admits(facts.room.community, facts.room.group, person):
             return  # whoever may not be here is told so, by the doors

@@ -21,7 +21,6 @@ from appservice.flow import (
     Remove,
     Rules,
 )
-from appservice.intake import REMOVED
 from appservice.membership.words import request_reference
 
 
@@ -39,10 +38,13 @@ class Doors:
         if person in facts.ghosts or present != event.content.get("membership"):
             return ()  # what is late is judged by the present
         if rules.admits(room.community, room.group, person):
-            if present != "knock":
-                return ()
-            # Whom a person took out is let in by a person.
-            return self._asked(item, facts, person) if facts.before == REMOVED else self._welcome(item, facts, person)
+            # Whom a person took out is let in by a person, whose role may.
+            taken_out = person in room.taken_out
+            if present == "knock":
+                return self._asked(item, facts, person) if taken_out else self._welcome(item, facts, person)
+            if present == "invite" and taken_out and not rules.can(room.community, event.sender, "approve_join"):
+                return self._withdrawn(item, facts, person)
+            return ()
         if present == "join":
             return self._intruder(item, facts, person)
         if present == "invite":
@@ -84,6 +86,10 @@ class Doors:
                 by=by,
             )
             return
+        yield from self._withdrawn(item, facts, person)
+
+    def _withdrawn(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        by = item.event.sender
         remove = self._remove(item, person, "invite_withdrawn")
         yield remove
         if by not in facts.ghosts and by != person:
@@ -101,16 +107,19 @@ class Doors:
     def _asked(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         if facts.rules is None or facts.rules.kind(facts.room.community, facts.room.group) != "hybrid":
             return
-        yield EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
-        yield DirectMessage(
+        room = EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
+        yield room
+        heard = DirectMessage(
             source=item.id,
             rule=self.name,
             lane=item.lane,
+            once=room.key,  # it may be that which makes them reached
             user_id=person,
             text="your.request_heard",
             items=({"person": person, "room": item.event.room_id},),
         )
-        yield self._card(item, facts, person, "card.asks_to_join", None)
+        yield heard
+        yield self._card(item, facts, person, "card.asks_to_join", None, once=heard.key)
 
     def _remove(self, item: EventInput, person: str, code: str) -> Remove:
         return Remove(

@@ -30,7 +30,7 @@ class RemoveExecutor:
                 return Done(already=True)
             rules = self._projection.rules
             admitted = rules is not None and rules.admits(room.community, room.group, effect.user_id)
-            if admitted and effect.code != "declined":
+            if admitted and effect.code != "declined" and effect.user_id not in room.taken_out:
                 return Refused("admitted")
         try:
             await self._client.kick(effect.room_id, effect.user_id, effect.code, self._ghosts.steward)

@@ -56,8 +56,9 @@ class JoinWords:
                 user_id=person,
                 by=item.event.sender,
             )
-            yield Invite(source=item.id, rule=self.name, lane=item.lane, room_id=room_id, user_id=person)
-            yield self._say(item, "request.added")
+            invite = Invite(source=item.id, rule=self.name, lane=item.lane, room_id=room_id, user_id=person)
+            yield invite
+            yield self._say(item, "request.added", invite.key)
             return
         remove = Remove(
             source=item.id, rule=self.name, lane=item.lane, room_id=room_id, user_id=person, code="declined"
@@ -72,13 +73,14 @@ class JoinWords:
             text="your.request_declined",
             items=({"person": person, "room": room_id},),
         )
-        yield self._say(item, "request.declined")
+        yield self._say(item, "request.declined", remove.key)
 
-    def _say(self, item: EventInput, text: str) -> Notice:
+    def _say(self, item: EventInput, text: str, after: str | None = None) -> Notice:
         return Notice(
             source=item.id,
             rule=self.name,
             lane=item.lane,
+            after=after,
             room_id=item.event.room_id,
             text=text,
             items=({"event": item.event.event_id},),

@@ -18,10 +18,12 @@ from appservice.operations.errors import OperationFailed
 from appservice.operations.files import private_folder, write_private
 from appservice.service.config import BadConfiguration
 
-_RECORD, _LOCK = "demo.json", "lock"
+_RECORD, LOCK = "demo.json", "lock"
+#: In the scene's folder: what lies beside it was made by a scene, and the next one may wipe it.
+SCENE_MARK = "made-by-the-scene"
 _HOMESERVER, _SERVICE, _SYNAPSE = "homeserver", "service", "venv-synapse"
 # `make bench` and the scene keep theirs in the same place.
-_OURS = {_RECORD, _LOCK, _HOMESERVER, _SERVICE, _SYNAPSE, "benchmarks", "scene"}
+_OURS = {_RECORD, LOCK, _HOMESERVER, _SERVICE, _SYNAPSE, "benchmarks", "scene", SCENE_MARK}
 
 # Passwords are read from a terminal and typed by hand: syllables, no letters that look alike, six of 65 choices each.
 _CONSONANTS, _VOWELS = "bdfghjkmnprst", "aeiou"
@@ -114,7 +116,7 @@ def claim(directory: Path) -> Iterator[DemoFolder]:
     try:
         _refuse_foreign(path)
         private_folder(path)
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise BadConfiguration(f"{path} cannot be used ({error.strerror}): name another with --directory.") from None
     try:

@@ -17,14 +17,16 @@ import aiohttp
 from rich.console import Console
 
 from appservice.operations.control import apply_policy, plan_policy
-from appservice.operations.demo_folder import DemoFolder, claim
+from appservice.operations.demo_folder import LOCK, SCENE_MARK, DemoFolder, claim
 from appservice.operations.errors import OperationFailed
+from appservice.operations.files import PRIVATE_FILE
 from appservice.operations.ground import port_free, synapse_python
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.homeserver_config import HomeserverConfig
 from appservice.operations.processes import free_port, release_port
 from appservice.operations.scene_people import Account
-from appservice.operations.scene_steps import DEPUTY, LOUNGE, OPEN, OUTSIDERS, STEPS, SWITCHES, Stage, Witness
+from appservice.operations.scene_stage import DEPUTY, LOUNGE, OPEN, OUTSIDERS, Stage, Witness
+from appservice.operations.scene_steps import STEPS, SWITCHES, Step
 from appservice.operations.service_process import ServiceProcess, write_service_config
 from appservice.service.config import BadConfiguration, load_registration
 from policies.compile import compile_community
@@ -90,6 +92,15 @@ class _Telling:
                 self.say(f"    {one['by'].partition(':')[0]}: {one['what']}")
 
 
+@dataclass(frozen=True)
+class _Scene:
+    """What the steps play on; `apply_problem` says what the policy's first apply left undone."""
+
+    stage: Stage
+    homeserver: EmbeddedHomeserver
+    apply_problem: str
+
+
 async def run_scene(
     directory: Path, port: int, out: Console, *, as_json: bool, without: Collection[str] = ()
 ) -> list[Played]:
@@ -102,31 +113,58 @@ async def run_scene(
     if unknown := sorted(set(without) - known):
         raise BadConfiguration(f"--without {unknown[0]}: it is one of {', '.join(sorted(known))}")
     telling = _Telling(out, as_json)
-    with claim(directory / "scene") as folder:
-        for old in (folder.homeserver, folder.service):
-            if old.exists():
-                shutil.rmtree(old)
-        await port_free(port)
-        async with _set(folder, port, telling, without) as (stage, homeserver):
-            for name, step in STEPS.items():
-                if name == "c" and "power_levels" in without:
-                    await _without_our_levels(stage, homeserver)
-                witness, began, problem = Witness(), time.monotonic(), ""
-                try:
-                    await step(stage, witness)
-                except OperationFailed as error:
-                    problem = str(error)
-                except (KeyError, TypeError, ValueError) as error:  # an answer that no homeserver should give
-                    problem = f"something unexpected was seen ({type(error).__name__}: {error})"
-                ms = round((time.monotonic() - began) * 1000)
-                telling.step(Played(name, not problem, witness.seen, ms, problem))
+    try:
+        _refuse_what_is_not_ours(directory / "scene")
+        with claim(directory / "scene") as folder:
+            _wipe(folder)
+            await port_free(port)
+            async with _set(folder, port, telling, without) as scene:
+                for name, step in STEPS.items():
+                    if name == "c" and "power_levels" in without:
+                        await _without_our_levels(scene.stage, scene.homeserver)
+                    telling.step(await _play(name, step, scene))
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        raise OperationFailed(f"The scene cannot go on. {what}{error.strerror or error}") from error
     return telling.steps
 
 
+async def _play(name: str, step: Step, scene: _Scene) -> Played:
+    """Play one step. What is missing becomes its problem, so that the others are still played."""
+    witness, began, problem = Witness(), time.monotonic(), ""
+    try:
+        await step(scene.stage, witness)
+    except OperationFailed as error:
+        problem = str(error)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # an answer that no homeserver should give
+        problem = f"Something unexpected was seen ({type(error).__name__}: {error})."
+    if name == "a":
+        problem = " ".join(part for part in (scene.apply_problem, problem) if part)
+    return Played(name, not problem, witness.seen, round((time.monotonic() - began) * 1000), problem)
+
+
+def _refuse_what_is_not_ours(folder: Path) -> None:
+    """Raises: `BadConfiguration` for a folder that the scene would have to wipe, and no scene made."""
+    if not folder.is_dir() or (folder / SCENE_MARK).is_file():
+        return
+    others = [entry.name for entry in folder.iterdir() if entry.name != LOCK]  # the lock: killed before the mark
+    if others:
+        raise BadConfiguration(
+            f"{folder} holds other things ({min(others)}), and the scene begins with an empty one: "
+            "delete it, or name another with --directory."
+        )
+
+
+def _wipe(folder: DemoFolder) -> None:
+    # First the mark: killed after it, the next scene still knows that all of this is its own.
+    (folder.path / SCENE_MARK).touch(PRIVATE_FILE)
+    for old in (folder.homeserver, folder.service):
+        if old.exists():
+            shutil.rmtree(old)
+
+
 @asynccontextmanager
-async def _set(
-    folder: DemoFolder, port: int, telling: _Telling, without: Collection[str]
-) -> AsyncIterator[tuple[Stage, EmbeddedHomeserver]]:
+async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collection[str]) -> AsyncIterator[_Scene]:
     """A homeserver, our service, the policy applied as a person would, and everybody's account."""
     wanted, people = _said()
     homeserver = EmbeddedHomeserver(
@@ -150,14 +188,19 @@ async def _set(
         telling.say(f"A real Synapse runs at {homeserver.url}.")
         service = ServiceProcess(write_service_config(folder.service, homeserver, durability="normal"))
         await service.start({"INGLENOOK_WITHOUT": ",".join(without)} if without else None)
-        await _apply(service, telling, complete="space_links" not in without)
+        try:
+            await _apply(service, telling, complete="space_links" not in without)
+            apply_problem = ""
+        except OperationFailed as error:
+            apply_problem = str(error)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             accounts = await _accounts(homeserver, session, people)
-            config = load_registration(homeserver.config.registration_file)
+            registration = load_registration(homeserver.config.registration_file)
             from appservice.service.core import ghosts_of  # with it comes all of the service
 
-            ghosts = ghosts_of(config, wanted.server)
-            yield Stage(wanted, people, accounts, ghosts.guardian, ghosts.steward), homeserver
+            ghosts = ghosts_of(registration, wanted.server)
+            stage = Stage(wanted, people, accounts, ghosts.guardian, ghosts.steward, ghosts.custodian)
+            yield _Scene(stage, homeserver, apply_problem)
     finally:
         if service is not None:
             await service.stop()

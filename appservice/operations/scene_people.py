@@ -39,6 +39,11 @@ class Answer:
     def good(self) -> bool:
         return self.status == 200
 
+    @property
+    def errcode(self) -> str:
+        """Matrix's code of an error, or nothing."""
+        return str(self.content.get("errcode", "")) if isinstance(self.content, dict) else ""
+
 
 @dataclass
 class Account:
@@ -71,25 +76,27 @@ class Account:
 
     async def join(self, room: str) -> Answer:
         """Try to join a room by id or address."""
-        return await self.call("POST", f"/v3/join/{_q(room)}", {})
+        return await self.call("POST", f"/v3/join/{quoted(room)}", {})
 
     async def knock(self, room: str) -> Answer:
         """Ask to be let in."""
-        return await self.call("POST", f"/v3/knock/{_q(room)}", {})
+        return await self.call("POST", f"/v3/knock/{quoted(room)}", {})
 
     async def invite(self, room_id: str, who: Account) -> Answer:
         """Invite by hand."""
-        return await self.call("POST", f"/v3/rooms/{_q(room_id)}/invite", {"user_id": who.user_id})
+        return await self.call("POST", f"/v3/rooms/{quoted(room_id)}/invite", {"user_id": who.user_id})
 
     async def write(self, room_id: str, text: str) -> Answer:
         """Send a message."""
         content = {"msgtype": "m.text", "body": text, "m.mentions": {}}
-        path = f"/v3/rooms/{_q(room_id)}/send/m.room.message/{secrets.token_hex(8)}"
+        path = f"/v3/rooms/{quoted(room_id)}/send/m.room.message/{secrets.token_hex(8)}"
         return await self.call("PUT", path, content)
 
     async def put_state(self, room_id: str, event_type: str, content: Any, state_key: str = "") -> Answer:
         """Try to write a state event."""
-        return await self.call("PUT", f"/v3/rooms/{_q(room_id)}/state/{_q(event_type)}/{_q(state_key)}", content)
+        return await self.call(
+            "PUT", f"/v3/rooms/{quoted(room_id)}/state/{quoted(event_type)}/{quoted(state_key)}", content
+        )
 
     async def invitations(self) -> list[str]:
         """Ids of rooms that this person was asked into since their first look."""
@@ -104,29 +111,36 @@ class Account:
 
     async def resolve(self, address: str) -> str | None:
         """The id of the room behind an address."""
-        answer = await self.call("GET", f"/v3/directory/room/{_q(address)}")
+        answer = await self.call("GET", f"/v3/directory/room/{quoted(address)}")
         return str(answer.content["room_id"]) if answer.good else None
 
     async def state(self, room_id: str) -> dict[tuple[str, str], Mapping[str, Any]]:
         """Whole events by type and state key. Raises: `NotSeen`."""
-        answer = await self.call("GET", f"/v3/rooms/{_q(room_id)}/state")
+        answer = await self.call("GET", f"/v3/rooms/{quoted(room_id)}/state")
         if not answer.good:
             raise NotSeen(f"{self.name} may not read the state of a room ({answer.status}).")
         return {(event["type"], event["state_key"]): event for event in answer.content}
 
     async def newest(self, room_id: str) -> list[Mapping[str, Any]]:
         """The newest hundred events, newest first; none where this person may not read."""
-        answer = await self.call("GET", f"/v3/rooms/{_q(room_id)}/messages", query={"dir": "b", "limit": "100"})
+        answer = await self.call("GET", f"/v3/rooms/{quoted(room_id)}/messages", query={"dir": "b", "limit": "100"})
         return list(answer.content["chunk"]) if answer.good else []
 
     async def event(self, room_id: str, event_id: str) -> Mapping[str, Any] | None:
-        """One event, fetched by its id."""
-        answer = await self.call("GET", f"/v3/rooms/{_q(room_id)}/event/{_q(event_id)}")
-        return answer.content if answer.good else None
+        """One event, fetched by its id; None where the homeserver says that there is none for this person.
+
+        Raises: `NotSeen` for any other answer, which says nothing of who may read.
+        """
+        answer = await self.call("GET", f"/v3/rooms/{quoted(room_id)}/event/{quoted(event_id)}")
+        if answer.good:
+            return dict(answer.content)
+        if answer.status not in {403, 404}:
+            raise NotSeen(f"{self.name} was not told whether there is an event ({answer.status} {answer.errcode}).")
+        return None
 
     async def members(self, room_id: str) -> set[str]:
         """User ids of those who are in a room."""
-        answer = await self.call("GET", f"/v3/rooms/{_q(room_id)}/joined_members")
+        answer = await self.call("GET", f"/v3/rooms/{quoted(room_id)}/joined_members")
         return set(answer.content["joined"]) if answer.good else set()
 
     async def rooms_with(self, other: str) -> list[str]:
@@ -180,5 +194,6 @@ async def until(look: Callable[[], Awaitable[T | None]], otherwise: str) -> T:
         await asyncio.sleep(_LOOK_S)
 
 
-def _q(part: str) -> str:
+def quoted(part: str) -> str:
+    """Return an id or address as part of a path."""
     return quote(part, safe="")

@@ -115,13 +115,22 @@ class DirectRooms:
             return await self._note(user_id, room_id, await self._admit(room_id, user_id))
 
     async def _note(self, user_id: str, room_id: str, how: str) -> tuple[str, str]:
-        await self._database.commit(self._projection.direct_row(user_id, room_id, how))
-        self._projection.set_direct_room(user_id, room_id, how)
-        return room_id, how
+        while True:
+            await self._database.commit(self._projection.direct_row(user_id, room_id, how))
+            seen = self._as_seen(user_id, room_id, how)
+            if seen == how:
+                self._projection.set_direct_room(user_id, room_id, how)
+                return room_id, how
+            how = seen  # they came or went while it was written down
+
+    def _as_seen(self, user_id: str, room_id: str, how: str) -> str:
+        """What becomes of a reach by what the stream brought meanwhile: a quick yes, or a quick goodbye."""
+        seen = _ADOPTED.get(self._projection.membership(room_id, user_id) or "")
+        return seen if seen is not None and (how, seen) in {(INVITED, REACHED), (REACHED, GONE)} else how
 
     async def _asked_again(self, user_id: str, known: tuple[str, str]) -> tuple[str, str]:
         room_id, how = known
-        if how not in {GONE, BLOCKED} or await self._attitude(user_id) != "open":
+        if how not in {GONE, BLOCKED} or await self._attitude(user_id) in {"blocks", "ignores"}:
             return known
         if not await self._done(self._client.invite(room_id, user_id, self._guardian)):
             return known
@@ -194,12 +203,13 @@ class DirectRooms:
         """How a person stands towards us; None where we are not told."""
         if not self._is_local(user_id):
             return "open"
+        found: Attitude | None
         try:
             found = await self._admin.attitude(user_id, (self._ghosts.guardian, self._ghosts.steward))
         except Rejected as error:
             if error.temporary:
                 raise
-            return None
+            found = None
         self._asked_at[user_id] = self._monotonic()
         return found
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from appservice.effects import Speaker
-from appservice.flow import AnswerInvite, Attempt, Done, Effect, Result
+from appservice.flow import AnswerInvite, Attempt, Done, Effect, Postponed, Result
 from appservice.matrix import Actor, HomeserverClient, Rejected
 from appservice.people.direct_rooms import DirectRooms
+
+#: Invites answered at the same time. A room far away may answer slowly, and others wait in the same queue.
+_AT_ONCE = 2
+#: ms until one that has to wait asks again.
+_AGAIN_MS = 1_000
 
 
 class AnswerInviteExecutor:
@@ -19,15 +24,30 @@ class AnswerInviteExecutor:
         self._rooms = rooms
         self._speaker = speaker
         self._guardian = guardian
+        self._under_way = 0
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, AnswerInvite)
-        if effect.kindly:
+        if self._under_way >= _AT_ONCE:
+            return Postponed("busy", _AGAIN_MS)
+        self._under_way += 1
+        try:
+            if effect.kindly:
+                await self._show_the_way(effect, attempt)
+            return Done(already=not await self._leave(effect))
+        finally:
+            self._under_way -= 1
+
+    async def _show_the_way(self, effect: AnswerInvite, attempt: Attempt) -> None:
+        try:
             room_id, _ = await self._rooms.ensure(effect.by, effect.key, ask_again=True)
             if await self._come_in(effect) and await self._alone_with(effect):
                 item = {"person": effect.by, "room": room_id}
                 await self._speaker.say(effect.room_id, effect, "direct.here_instead", (item,), attempt)
-        return Done(already=not await self._leave(effect))
+        except Rejected as error:
+            if error.temporary:
+                raise
+            # They may have made a room in which we may not speak. We leave it all the same.
 
     async def _come_in(self, effect: AnswerInvite) -> bool:
         try:

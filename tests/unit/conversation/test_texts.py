@@ -218,3 +218,21 @@ def test_a_text_that_does_not_exist_is_an_error_of_ours_and_not_silence() -> Non
 def test_two_people_in_one_text_are_both_told() -> None:
     rendered = catalogue().render("your.own_number", (item(1, SAM), item(2, ROSA)))
     assert set(rendered.mentions) == {SAM, ROSA}
+
+
+ABOUT_SOMEBODY = [
+    ("card.contact_details_removed", "told privately"),
+    ("card.intruder", "told privately"),
+    ("card.asks_to_join", "They know"),
+    ("card.asks_help", "I tell them"),
+    ("card.asks_appeal", "I tell them"),
+]
+
+
+@pytest.mark.parametrize(("card", "claim"), ABOUT_SOMEBODY)
+def test_a_card_claims_that_somebody_was_told_only_where_they_can_be(card: str, claim: str) -> None:
+    reached, not_reached = (catalogue().render(card, ({**item(1), "told": told},)).body for told in ("yes", "no"))
+    assert claim in reached
+    assert "not reached" not in reached
+    assert claim not in not_reached
+    assert "They could not be told: not reached." in not_reached

@@ -126,6 +126,39 @@ async def test_it_waits_too_for_what_another_one_says_in_its_place_also_after_a_
         assert [effect.target for effect, _ in other.executor.asked][-1] == "!team"
 
 
+async def test_what_follows_a_text_that_another_one_was_to_say_is_moot_when_that_one_is_refused(path: Path) -> None:
+    both = [notice(1), notice(2)]
+    follows = replace(notice(3, room_id="!team"), after=both[1].key)
+    async with life(path, [Refused("M_FORBIDDEN")]) as one:
+        await one.decide(*both, follows)
+        one.house.clock.now += GATHER_MS
+
+        async def moot() -> bool:
+            return (await one.states())[follows.key] == "void"
+
+        await eventually(moot, "nobody is told of what was not said")
+        assert len(one.executor.asked) == 1
+
+
+@pytest.mark.parametrize("removed", [Done(), Refused("admitted")], ids=["taken out", "stays"])
+async def test_a_card_about_a_removal_waits_for_the_message_and_is_moot_only_without_the_removal(
+    path: Path, removed: Result
+) -> None:
+    remove = redact()
+    told = replace(notice(1), after=remove.key)
+    card = replace(notice(2, room_id="!team"), after=remove.key, once=told.key)
+    async with life(path, [removed, Refused("not_reached")]) as one:
+        await one.decide(remove, told, card)
+        one.house.clock.now += GATHER_MS
+        happened = removed == Done()
+
+        async def settled() -> bool:
+            return (await one.states())[card.key] == ("done" if happened else "void")
+
+        await eventually(settled, "the card was shown, or is moot")
+        assert one.executor.types() == (["redact", "notice", "notice"] if happened else ["redact"])
+
+
 async def test_many_removals_leave_side_by_side_and_not_one_after_another(path: Path) -> None:
     hold = asyncio.Event()
     async with life(path, hold=hold) as one:

@@ -261,6 +261,17 @@ async def test_state_found_by_the_gap_check_is_not_guessed_after_a_restart_eithe
         assert room.members.get(ROSA) != "join"
 
 
+async def test_a_removal_by_hand_and_the_request_after_it_are_both_learnt_from_the_gap_check(house: House) -> None:
+    """The room that is read says only that they ask; who took them out stands in an event that comes with it."""
+    house.homeserver.script.state[GROUP] = [*state_of(GROUP), member("$knock", ROSA, "knock", ts=2)]
+    kick = member("$kick", ROSA, "leave", ts=1) | {"sender": SAM}
+    await house.lanes.accept(inputs(house, kick, member("$knock", ROSA, "knock", ts=2), origin=Origin.GAP))
+    await idle(house)
+    room = house.projection.room(GROUP)
+    assert room is not None
+    assert ROSA in room.taken_out
+
+
 async def test_messages_found_by_the_gap_check_need_no_reading(house: House) -> None:
     calls = len(house.homeserver.calls)
     await house.lanes.accept(inputs(house, message("$1", "bad"), origin=Origin.GAP))

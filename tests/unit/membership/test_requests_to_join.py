@@ -10,12 +10,15 @@ import pytest
 from appservice.flow import (
     Approve,
     Card,
+    DirectMessage,
     Effect,
+    EnsureDirectRoom,
     Event,
     EventInput,
     Facts,
     Ghosts,
     Invite,
+    Notice,
     Origin,
     Place,
     Remove,
@@ -46,10 +49,17 @@ class Rules:
         return user_id == LEAD and duty == "approve_join"
 
 
-def door(person: str, membership: str, by: str, before: str | None = None, kind: str = "hybrid") -> list[Effect]:
+def door(
+    person: str,
+    membership: str,
+    by: str,
+    before: str | None = None,
+    kind: str = "hybrid",
+    taken_out: tuple[str, ...] = (),
+) -> list[Effect]:
     content = {"membership": membership}
     event = Event("$1", GROUP, by, "m.room.member", content, origin_server_ts=NOW, state_key=person)
-    room = RoomFacts(GROUP, Place.GROUP, "c", "lounge", members={person: membership})
+    room = RoomFacts(GROUP, Place.GROUP, "c", "lounge", members={person: membership}, taken_out=taken_out)
     facts = Facts(NOW, room, GHOSTS, "h.example", rules=Rules(kind), before=before)
     return list(Doors().handle(EventInput("h.example", event, Origin.PUSH, NOW), facts))
 
@@ -84,7 +94,7 @@ def test_a_request_of_somebody_approved_already_is_answered_at_once() -> None:
 
 
 def test_a_request_of_somebody_whom_a_person_took_out_is_for_people_to_answer_whatever_the_list_says() -> None:
-    effects = door(ROSA, "knock", ROSA, before="removed")
+    effects = door(ROSA, "knock", ROSA, taken_out=(ROSA,))
     assert not of(effects, Invite)
     (card,) = of(effects, Card)
     assert isinstance(card, Card)
@@ -108,6 +118,28 @@ def test_any_other_invite_is_withdrawn(by: str, before: str | None, kind: str) -
     (remove,) = of(effects, Remove)
     assert isinstance(remove, Remove)
     assert (remove.user_id, remove.code) == (SAM, "invite_withdrawn")
+
+
+@pytest.mark.parametrize(("by", "stands"), [(LEAD, True), (SAM, False)], ids=["a role that may", "anybody else"])
+def test_whom_a_person_took_out_is_asked_in_by_hand_only_by_somebody_whose_role_may(by: str, stands: bool) -> None:
+    effects = door(ROSA, "invite", by, taken_out=(ROSA,))
+    assert [effect.code for effect in of(effects, Remove) if isinstance(effect, Remove)] == (
+        [] if stands else ["invite_withdrawn"]
+    )
+
+
+def test_who_asks_is_told_once_their_room_was_opened_and_the_card_says_whether_they_could_be() -> None:
+    effects = door(SAM, "knock", SAM)
+    (room,), (heard,), (card,) = of(effects, EnsureDirectRoom), of(effects, DirectMessage), of(effects, Card)
+    assert heard.once == room.key
+    assert card.once == heard.key
+
+
+def test_nobody_is_thanked_for_something_that_did_not_happen() -> None:
+    for word, kind in (("add", Invite), ("decline", Remove)):
+        effects = typed(f"{word} {REFERENCE}")
+        (done,), (answer,) = of(effects, kind), of(effects, Notice)
+        assert answer.after == done.key
 
 
 def test_add_lets_the_person_in_and_invites_them() -> None:

@@ -1,0 +1,67 @@
+"""What counts as an arrival, and whom a late removal spares."""
+
+from __future__ import annotations
+
+import pytest
+
+from appservice.flow import Attempt, Done, Event, EventInput, Facts, Lane, Origin, Place, Refused, Remove, RoomFacts
+from appservice.intake import Projection
+from appservice.matrix import parse_event
+from appservice.membership import Arrivals, RemoveExecutor
+from tests.support.house import GHOSTS, GROUP, ROSA, SAM, SERVER, state_of
+from tests.support.stub_homeserver import ScriptedHomeserver
+
+
+@pytest.mark.parametrize(
+    ("before", "known", "origin", "asked"),
+    [
+        (None, False, Origin.PUSH, True),
+        ("left", True, Origin.PUSH, True),
+        ("invite", True, Origin.PUSH, True),
+        ("join", True, Origin.PUSH, False),
+        ("join", False, Origin.PUSH, True),
+        ("join", True, Origin.GAP, True),
+    ],
+    ids=["new", "came back", "asked in", "another picture", "never had a room", "found late"],
+)
+def test_who_left_their_direct_room_is_asked_again_at_an_arrival_and_not_for_another_picture(
+    before: str | None, known: bool, origin: Origin, asked: bool
+) -> None:
+    content = {"membership": "join", "avatar_url": "mxc://hearth.example/new"}
+    event = Event("$1", GROUP, SAM, "m.room.member", content, state_key=SAM)
+    room = RoomFacts(GROUP, Place.GROUP, "hearth", "welcome", members={SAM: "join"})
+    facts = Facts(1, room, GHOSTS, SERVER, before=before, known_people={SAM} if known else ())
+    assert bool(list(Arrivals().handle(EventInput(SERVER, event, origin, 1), facts))) is asked
+
+
+class Everybody:
+    """Rules that admit everybody."""
+
+    def kind(self, community: str, group: str) -> str:
+        return "hybrid"
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        return True
+
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        return False
+
+    def owners(self, community: str) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.mark.parametrize("taken_out", [False, True])
+async def test_an_invite_of_somebody_admitted_is_taken_back_only_if_a_person_took_them_out(taken_out: bool) -> None:
+    homeserver, projection = ScriptedHomeserver(), Projection(SERVER, GHOSTS)
+    projection.rules = Everybody()
+    projection.replace(GROUP, [parse_event(raw, GROUP) for raw in state_of(GROUP)])
+    for membership, by in [("join", ROSA), ("leave", SAM if taken_out else ROSA), ("invite", SAM)]:
+        content = {"membership": membership}
+        raw = {"event_id": "$e", "type": "m.room.member", "state_key": ROSA, "sender": by, "content": content}
+        projection.apply(parse_event(raw, GROUP))
+    effect = Remove(
+        source="$1", rule="doors", lane=Lane(SERVER, GROUP), room_id=GROUP, user_id=ROSA, code="invite_withdrawn"
+    )
+    result = await RemoveExecutor(homeserver, projection, GHOSTS).execute(effect, Attempt(1))
+    assert result == (Done(room_id=GROUP) if taken_out else Refused("admitted"))
+    assert bool([call for call in homeserver.calls if call.path.endswith("/kick")]) is taken_out
