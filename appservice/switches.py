@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-#: Names given in INGLENOOK_WITHOUT, separated by commas: types of effects, keys of texts, or `space_links`.
+#: Names given in INGLENOOK_WITHOUT, separated by commas: types of effects, keys of texts, handlers, and
+#: the protections `space_links`, `care_gate`, `gap_check` and `dedupe`.
 OFF = frozenset(name for name in os.environ.get("INGLENOOK_WITHOUT", "").split(",") if name)
 
 

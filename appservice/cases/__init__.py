@@ -1,7 +1,25 @@
-"""Decide, cases, ladder: what happens when something is wrong. Never knows a card's words."""
+"""Cases: what people must look at, who has it, until when; the evidence of it; and the words that move it."""
 
 from __future__ import annotations
 
+from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook
+from appservice.cases.deadlines import Deadlines
+from appservice.cases.evidence import Evidence, ShowEvidenceExecutor, Showing, SweepEditsExecutor
+from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
+from appservice.cases.words import OUTCOMES, CaseWords
 
-__all__ = ["Requests"]
+__all__ = [
+    "BUTTONS",
+    "CARDS_A_WEEK",
+    "OUTCOMES",
+    "CaseBook",
+    "CaseWords",
+    "Deadlines",
+    "Evidence",
+    "LateEdits",
+    "Requests",
+    "ShowEvidenceExecutor",
+    "Showing",
+    "SweepEditsExecutor",
+]

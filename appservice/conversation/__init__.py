@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from appservice.conversation.cards import CardExecutor
+from appservice.conversation.cards import CardExecutor, Desk
 from appservice.conversation.hours import plain_hours
 from appservice.conversation.texts import Catalogue
 
-__all__ = ["CardExecutor", "Catalogue", "plain_hours"]
+__all__ = ["CardExecutor", "Catalogue", "Desk", "plain_hours"]

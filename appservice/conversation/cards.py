@@ -1,35 +1,228 @@
-"""Cards reach the room of those who look after a community."""
+"""Cards reach the people who look after a community, and say what is so now for as long as their case is open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
+from appservice.cases import BUTTONS, CaseBook
 from appservice.effects import Speaker
-from appservice.flow import Attempt, Card, Effect, Postponed, Result
+from appservice.flow import (
+    Attempt,
+    Audience,
+    Card,
+    CardOf,
+    Case,
+    Clock,
+    Done,
+    Effect,
+    Identity,
+    Item,
+    Postponed,
+    Result,
+    Track,
+    UrgentCard,
+    transaction_id,
+)
+from appservice.matrix import Actor, HomeserverClient, Rejected
+from appservice.people import DirectRooms
+from appservice.store import Commit
 
 #: ms until we look again for a system room that does not exist (yet).
-_NO_ROOM_MS = 2_000
+_NO_ROOM_MS: Final = 2_000
+#: ms in which further words of the same severity edit the card that called, and do not call again.
+_CALLED_MS: Final = 5 * 60 * 1000
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits."""
+
+    book: CaseBook
+    client: HomeserverClient
+    speaker: Speaker
+    place: Callable[[str, str], str | None]
+    rooms: DirectRooms
+    clock: Clock
+    insist: Callable[[Commit], Awaitable[None]]
 
 
 class CardExecutor:
-    """Says a card in the system room of its community. `place(community, name)` gives the room id or None.
+    """Says a card in the system room of its community, or brings the cards of a case up to date.
 
-    While there is no such room the card waits: it is never dropped and never shown elsewhere. `reached(user_id)` tells
-    whether the person it is about can read what we say to them; the wording gets it as `told` of the first item.
+    While there is no such room the card waits: it is never dropped and never shown elsewhere. The wording gets as `told`
+    of the first item whether the person it is about can read what we say to them.
     """
 
-    def __init__(
-        self, speaker: Speaker, place: Callable[[str, str], str | None], reached: Callable[[str], bool]
-    ) -> None:
-        self._speaker = speaker
-        self._place = place
-        self._reached = reached
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._summaries: dict[tuple[str, Audience], str] = {}
+        self._unsure: set[str] = set()
+        self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def doubt(self, case_ids: Collection[str]) -> None:
+        """The homeserver was put back to an older copy: the cards of these cases may be gone."""
+        self._unsure.update(case_ids)
+        self._summaries.clear()
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, Card)
-        room_id = self._place(effect.community, effect.place)
+        if effect.case:
+            book = self._desk.book
+            case = book.by_id(effect.case) or book.current(effect.community, effect.case, effect.about)
+            if case is None:
+                return Done(already=True)
+            async with self._busy.setdefault(case.id, asyncio.Lock()):
+                return await self._bring(effect, book.by_id(case.id) or case, attempt)
+        room_id = self._desk.place(effect.community, effect.place)
         if room_id is None:
             return Postponed("no_room", _NO_ROOM_MS)
         first, *others = effect.items or ({},)
-        items = ({**first, "told": "yes" if self._reached(effect.about) else "no"}, *others)
-        return await self._speaker.say(room_id, effect, effect.text, items, attempt)
+        items = ({**first, "told": self._told(effect.about)}, *others)
+        return await self._desk.speaker.say(room_id, effect, effect.text, items, attempt)
+
+    def _told(self, user_id: str) -> str:
+        return "yes" if self._desk.rooms.is_reached(user_id) else "no"
+
+    # -- cases -----------------------------------------------------------------------------------------------------
+
+    async def _bring(self, effect: Card, case: Case, attempt: Attempt) -> Result:
+        book = self._desk.book
+        if not case.open and not case.cards:
+            return Done(already=True)
+        audience = book.audience(case)
+        if audience is Audience.PRIVATE:
+            rooms = [(await self._desk.rooms.ensure(one, effect.key))[0] for one in book.alone(case)]
+        else:
+            room_id = self._desk.place(case.community, audience)
+            if room_id is None:
+                return Postponed("no_room", _NO_ROOM_MS)
+            rooms = [room_id]
+        case, rows = book.numbered(case)
+        await self._desk.insist(rows)
+        if case.quiet and (case.rung or case.severity > 2):
+            case, rows = book.loud(case)
+            await self._desk.insist(rows)
+        if case.quiet:
+            return await self._summary(effect, case, rooms[0], attempt)
+        done = Done(already=True)
+        if case.id in self._unsure:
+            case = await self._still_there(case)
+        for room_id in rooms:
+            case = book.by_id(case.id) or case
+            if case.open and self._wants_new(effect, case, room_id):
+                done = await self._new(effect, case, room_id, attempt)
+        case = book.by_id(case.id) or case
+        for card in case.cards:
+            if card.event_id != done.event_id:
+                await self._edit(effect, case, card, attempt)
+            if attempt.perhaps_sent:  # killed between the card and what can be tapped on it
+                await self._offer(effect, card)
+        return done
+
+    def _wants_new(self, effect: Card, case: Case, room_id: str) -> bool:
+        """Whether a card must be sent: there is none, or this one calls people and an edit would call nobody."""
+        here = [card for card in case.cards if card.room_id == room_id]
+        if not here:
+            return True
+        if not isinstance(effect, UrgentCard):
+            return False
+        newest = here[-1]
+        if effect.case == case.id:  # passed on by a person or by the clock: the next people are called
+            return True
+        return case.severity > newest.severity or self._desk.clock.now_ms() - newest.at_ms > _CALLED_MS
+
+    async def _new(self, effect: Card, case: Case, room_id: str, attempt: Attempt) -> Done:
+        part = f"card/{room_id}"
+        say = self._desk.speaker.say
+        done = await say(room_id, effect, _text(case), self._items(case, calls=True), attempt, part=part)
+        assert done.event_id is not None
+        card = CardOf(room_id, done.event_id, self._desk.clock.now_ms(), case.severity)
+        await self._desk.insist(self._desk.book.carded(case.id, card))
+        await self._offer(effect, card)
+        return done
+
+    async def _offer(self, effect: Card, card: CardOf) -> None:
+        for key, action in BUTTONS:
+            content = {"m.relates_to": {"rel_type": "m.annotation", "event_id": card.event_id, "key": key}}
+            await self._react(effect, card.room_id, content, action)
+
+    async def _react(self, effect: Card, room_id: str, content: dict[str, Any], action: str) -> None:
+        actor: Actor = self._desk.speaker.actor(Identity.GUARDIAN)
+        transaction = transaction_id(effect.key, f"{action}/{room_id}")
+        try:
+            await self._desk.client.send(room_id, "m.reaction", content, transaction, actor)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            # It stands there already, or may not: the words on the card do the same.
+
+    async def _edit(self, effect: Card, case: Case, card: CardOf, attempt: Attempt) -> None:
+        part = f"edit/{card.event_id}"
+        items = self._items(case, calls=False)
+        try:
+            await self._desk.speaker.say(
+                card.room_id, effect, _text(case), items, attempt, replaces=card.event_id, part=part
+            )
+        except Rejected as error:
+            if error.temporary:
+                raise  # else that room is closed, or gone: the other cards still say it
+
+    async def _still_there(self, case: Case) -> Case:
+        book = self._desk.book
+        for card in case.cards:
+            actor = self._desk.speaker.actor(Identity.GUARDIAN)
+            try:
+                await self._desk.client.event(card.room_id, card.event_id, actor)
+            except Rejected as error:
+                if error.temporary:
+                    raise
+                await self._desk.insist(book.forget_card(case.id, card))
+        self._unsure.discard(case.id)
+        return book.by_id(case.id) or case
+
+    def _items(self, case: Case, *, calls: bool) -> tuple[Item, ...]:
+        book = self._desk.book
+        common = {"person": case.about, "kind": case.kind, "severity": str(case.severity)}
+        events = [common | {"room": one.room_id, "event": one.event_id} for one in case.events] or [common]
+        first = events[-1] if case.track is Track.CONCERN else events[0]
+        others = [one for one in events if one is not first]
+        told = {
+            "told": self._told(case.about),
+            "calls": " ".join(book.called(case)) if calls else "",
+            "reference": case.reference,
+            "state": case.state,
+            "owner": case.owner,
+            "outcome": case.outcome,
+            "passed_on": "yes" if case.rung else "no",
+            "count": str(case.count),
+            "contact": "yes" if case.contact else "no",
+            "late": "yes" if case.late else "no",
+        }
+        return (first | told, *others)
+
+    # -- the quiet ones --------------------------------------------------------------------------------------------
+
+    async def _summary(self, effect: Card, case: Case, room_id: str, attempt: Attempt) -> Result:
+        """One list for the cases of a week that got no card of their own (CARE, rule 16)."""
+        key = (case.community, case.audience)
+        quiet = self._desk.book.quiet_ones(*key)
+        items = tuple(
+            {"person": one.about, "reference": one.reference, "state": one.state, "count": str(one.count)}
+            for one in quiet
+        )
+        standing = self._summaries.get(key)
+        say = self._desk.speaker.say
+        if standing is not None and len(quiet) > 1:
+            return await say(room_id, effect, "card.summary", items, attempt, replaces=standing)
+        done = await say(room_id, effect, "card.summary", items, attempt)
+        if done.event_id is not None:
+            self._summaries[key] = done.event_id
+        return done
+
+
+def _text(case: Case) -> str:
+    return "card.concern" if case.track is Track.CONCERN else f"card.{case.kind}_removed"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from appservice.conversation.care_texts import CareTexts
+from appservice.conversation.case_texts import CaseTexts
 from appservice.conversation.pieces import DANGER, paragraphs, people, told
 from appservice.flow import Item, Rendered
 
@@ -23,6 +24,7 @@ class Catalogue:
         self._hours = hours
         self._room_name = room_name
         self._server_name = server_name
+        self._cases = CaseTexts(server_name, hours)
         self._texts: Mapping[str, Words] = {
             "removed.contact_details": self._removed_notice,
             "your.contact_details_removed": self._removed_for_author,
@@ -42,6 +44,7 @@ class Catalogue:
             "request.added": self._request_added,
             "request.declined": self._request_answered_no,
             **CareTexts(server_name, hours).texts(),
+            **self._cases.texts(),
             "direct.how": self._how,
             "direct.here_instead": self._here_instead,
             "direct.help_heard": self._help_heard,
@@ -49,7 +52,8 @@ class Catalogue:
         }
 
     def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
-        return self._texts[text](items)
+        words = self._texts[text](items)
+        return self._cases.with_case(words, items) if text.startswith("card.") else words
 
     def _removed_notice(self, items: tuple[Item, ...]) -> Rendered:
         count = len(items)
@@ -95,7 +99,7 @@ class Catalogue:
         )
 
     def _removed_card(self, items: tuple[Item, ...]) -> Rendered:
-        count = len(items)
+        count = int(items[0].get("count", len(items))) if items else 0
         what = "1 message removed" if count <= 1 else f"{count} messages removed"
         person = items[0].get("person", "") if items else ""
         lines: list[list[tuple[str, str]]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from appservice.flow import Card, Concerned, DirectMessage, Effect, EventInput, Facts, Place, UrgentCard
+from appservice.flow import Card, Concerned, DirectMessage, Effect, EventInput, Facts, OpenCase, Place
 
 _RULE = "care_gate"
 #: What a program says to words it does not know.
@@ -32,12 +32,8 @@ def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list
 
 
 def _with_contact(effect: Effect) -> Effect:
-    """What calls people says too that contact details stand in the message."""
-    calls = isinstance(effect, UrgentCard) or (isinstance(effect, DirectMessage) and effect.text.startswith("card."))
-    if not calls or not isinstance(effect, UrgentCard | DirectMessage) or not effect.items:
-        return effect
-    first, *others = effect.items
-    return replace(effect, items=({**first, "contact": "yes"}, *others))
+    """The case says too that contact details stand in the message."""
+    return replace(effect, contact=True) if isinstance(effect, OpenCase) else effect
 
 
 def _withheld(item: EventInput, facts: Facts, person: str) -> list[Effect]:

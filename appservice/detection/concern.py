@@ -18,7 +18,9 @@ from appservice.flow import (
     Effect,
     EventInput,
     Facts,
+    OpenCase,
     Place,
+    Track,
     UrgentCard,
     UrgentMessage,
 )
@@ -100,34 +102,29 @@ class Concern:
         return () if sign is None or sign.severity < 2 else self._follows(item, facts, sign)
 
     def _follows(self, item: EventInput, facts: Facts, sign: Sign) -> Iterable[Effect]:
-        event, rules = item.event, facts.rules
+        event = item.event
         common: dict[str, Any] = {"source": item.id, "rule": self.name, "lane": item.lane}
         yield Concerned(**common, user_id=event.sender, kind=sign.kind, severity=sign.severity, at_ms=item.received_ms)
-        entry = {
-            "person": event.sender,
-            "room": event.room_id,
-            "event": event.event_id,
-            "kind": sign.kind,
-            "severity": str(sign.severity),
-            "late": "yes" if item.late else "no",
-        }
         community = facts.room.community
-        owners = rules.owners(community) if rules is not None else ()
-        if rules is not None and rules.admits(community, Place.SAFEGUARDING, event.sender):
-            # Never shown to whom it is about: the others of those who answer for the community are told alone.
-            for n, owner in enumerate(one for one in owners if one != event.sender):
-                yield UrgentMessage(
-                    **common, ordinal=n, user_id=owner, text="card.concern_privately", items=({**entry, "to": owner},)
-                )
-        else:
-            yield UrgentCard(
-                **common,
-                community=community,
-                place=Place.SAFEGUARDING,
-                about=event.sender,
-                text="card.concern",
-                items=({**entry, "calls": " ".join(owners) if sign.severity >= 3 else ""},),
-            )
+        yield OpenCase(
+            **common,
+            community=community,
+            track=Track.CONCERN,
+            kind=sign.kind,
+            severity=sign.severity,
+            about=event.sender,
+            room_id=event.room_id,
+            event_id=event.event_id,
+            late=item.late,
+        )
+        yield UrgentCard(
+            **common,
+            community=community,
+            place=Place.SAFEGUARDING,
+            about=event.sender,
+            text="card.concern",
+            case=Track.CONCERN,
+        )
         known = facts.concerns.get(event.sender, ())
         lately = [one for one in known if one.kind == sign.kind and facts.now_ms - one.at_ms < SIGNPOST_AGAIN_MS]
         if sign.severity >= 3 and not any(one.severity >= sign.severity for one in lately):

@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from appservice.flow import Card, DirectMessage, Effect, EventInput, Facts, Notice, Place, Redact
+from appservice.flow import (
+    Card,
+    DirectMessage,
+    Effect,
+    EventInput,
+    Facts,
+    Notice,
+    OpenCase,
+    Origin,
+    Place,
+    Redact,
+    SweepEdits,
+    Track,
+)
 
 #: Where members talk. System and direct rooms are for saying what must not be said elsewhere.
 _WATCHED = {Place.GROUP}
@@ -32,18 +45,31 @@ class PersonalData:
         if event.type != "m.room.message" or facts.room.place not in _WATCHED or event.redacted or not event.sender:
             return ()
         whose = self._look(event.content)
-        if whose == NOBODYS:
-            return ()
+        if whose == NOBODYS or event.replaces in facts.removed:
+            return ()  # whatever it says: an edit of what was removed goes anyway
         entry = {"room": event.room_id, "event": event.event_id, "person": event.sender}
         common = {"source": item.id, "rule": self.name, "lane": item.lane, "conduct_on": event.sender}
         if whose == OWN:
             offer = DirectMessage(**common, user_id=event.sender, text="your.own_number", items=(entry,))  # type: ignore[arg-type]
             return (offer,)
+        case = OpenCase(
+            **common,  # type: ignore[arg-type]
+            community=facts.room.community,
+            track=Track.CONDUCT,
+            kind="contact_details",
+            severity=2,
+            about=event.sender,
+            room_id=event.room_id,
+            event_id=event.event_id,
+            late=item.late,
+        )
         redact = Redact(**common, room_id=event.room_id, event_id=event.event_id, reason=self.name)  # type: ignore[arg-type]
         after = common | {"after": redact.key, "items": (entry,)}
         told = DirectMessage(**after, user_id=event.sender, text="your.contact_details_removed")  # type: ignore[arg-type]
         return (
+            case,
             redact,
+            *self._edits(item, redact.key),
             Notice(**after, room_id=event.room_id, text="removed.contact_details"),  # type: ignore[arg-type]
             told,
             Card(
@@ -53,5 +79,21 @@ class PersonalData:
                 place=Place.MODERATORS,
                 about=event.sender,
                 text="card.contact_details_removed",
+                case=Track.CONDUCT,
             ),
         )
+
+    def _edits(self, item: EventInput, redacted: str) -> Iterable[Effect]:
+        """What we find late may have been edited before: those edits passed while nobody knew of the original."""
+        event = item.event
+        if item.origin is Origin.GAP and event.replaces is None:
+            yield SweepEdits(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                after=redacted,
+                conduct_on=event.sender,
+                room_id=event.room_id,
+                event_id=event.event_id,
+                about=event.sender,
+            )

@@ -213,7 +213,7 @@ class Outbox:
             if self._waits(entry.effect):
                 await asyncio.sleep(0.05)
                 continue
-            wait = entry.not_before_ms - self._clock.now_ms()
+            wait = max(entry.not_before_ms, getattr(entry.effect, "not_before_ms", 0)) - self._clock.now_ms()
             if wait <= 0:
                 return
             recovered = self._recovered

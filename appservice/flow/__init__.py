@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from appservice.flow.case_effects import NoteReading, OpenCase, ShowEvidence, SweepEdits, TouchCase, Withdraw
+from appservice.flow.cases import (
+    SERIES,
+    Audience,
+    Button,
+    CardOf,
+    Case,
+    CaseEvent,
+    Cases,
+    CaseState,
+    Track,
+)
 from appservice.flow.effects import (
     AnswerInvite,
     Approve,
     Card,
+    CardEdit,
     Concerned,
     DirectMessage,
     Effect,
@@ -21,21 +34,41 @@ from appservice.flow.effects import (
     UrgentMessage,
     effect_from_record,
 )
-from appservice.flow.events import Event
-from appservice.flow.facts import DISTRESS_MS, ConcernFact, Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.flow.events import Event, replaced
+from appservice.flow.facts import (
+    DISTRESS_MS,
+    RELEASED,
+    ConcernFact,
+    Facts,
+    Ghosts,
+    Place,
+    RoomFacts,
+    Rules,
+    in_distress,
+)
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
 from appservice.flow.keys import effect_key, transaction_id
-from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Wording
+from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Vault, VaultClosed, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
     "DISTRESS_MS",
     "LATE_AFTER_MS",
+    "RELEASED",
+    "SERIES",
     "AnswerInvite",
     "Approve",
     "Attempt",
+    "Audience",
     "AuditSink",
+    "Button",
     "Card",
+    "CardEdit",
+    "CardOf",
+    "Case",
+    "CaseEvent",
+    "CaseState",
+    "Cases",
     "Clock",
     "ConcernFact",
     "Concerned",
@@ -53,7 +86,9 @@ __all__ = [
     "Invite",
     "Item",
     "Lane",
+    "NoteReading",
     "Notice",
+    "OpenCase",
     "Origin",
     "Place",
     "Postponed",
@@ -64,11 +99,20 @@ __all__ = [
     "Result",
     "RoomFacts",
     "Rules",
+    "ShowEvidence",
+    "SweepEdits",
+    "TouchCase",
+    "Track",
     "Urgency",
     "UrgentCard",
     "UrgentMessage",
+    "Vault",
+    "VaultClosed",
+    "Withdraw",
     "Wording",
     "effect_from_record",
     "effect_key",
+    "in_distress",
+    "replaced",
     "transaction_id",
 ]

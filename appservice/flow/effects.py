@@ -168,13 +168,18 @@ class DirectMessage(_Text):
 
 @dataclass(frozen=True, kw_only=True)
 class Card(_Text):
-    """A card for the people of a system room (`moderators`, `safeguarding`) of one community, about one person."""
+    """A card for the people of a system room (`moderators`, `safeguarding`) of one community, about one person.
+
+    `case` names the track of the open case about them, or a case by its id, of which it is the card: then the case says
+    who sees it and what stands on it, at the moment it leaves.
+    """
 
     type: ClassVar[str] = "card"
 
     community: str
     place: str
     about: str
+    case: str = ""
 
     @property
     def target(self) -> str:
@@ -210,6 +215,18 @@ class UrgentCard(Card):
 
     type: ClassVar[str] = "urgent_card"
     urgency: ClassVar[Urgency] = Urgency.NOW
+
+    @property
+    def merge_key(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardEdit(Card):
+    """The cards of a case say what is so now: by edits, which call nobody."""
+
+    type: ClassVar[str] = "card_edit"
+    urgency: ClassVar[Urgency] = Urgency.SOON
 
     @property
     def merge_key(self) -> None:
@@ -363,6 +380,8 @@ def effect_from_record(record: Mapping[str, Any]) -> Effect:
     cls = _TYPES[fields.pop("type")]
     fields["lane"] = Lane(**fields["lane"])
     fields["identity"] = Identity(fields["identity"])
+    if isinstance(fields.get("button"), list):
+        fields["button"] = tuple(fields["button"])
     if "items" in fields:
         fields["items"] = tuple(dict(item) for item in fields["items"])
     return cls(**fields)

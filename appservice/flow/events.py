@@ -29,3 +29,17 @@ class Event:
     @property
     def is_state(self) -> bool:
         return self.state_key is not None
+
+    @property
+    def replaces(self) -> str | None:
+        """The id of the message that this one is an edit of, None where it is none."""
+        return replaced(self.content)
+
+
+def replaced(content: Mapping[str, Any]) -> str | None:
+    """Return the id of the message that a content replaces, None where it is no edit."""
+    relation = content.get("m.relates_to")
+    if not isinstance(relation, Mapping) or relation.get("rel_type") != "m.replace":
+        return None
+    target = relation.get("event_id")
+    return target if isinstance(target, str) and len(target) <= 255 else None

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from appservice.flow.cases import Cases
+
 #: ms in which a concern keeps automatic corrections of a person waiting (CARE, rule 1).
 DISTRESS_MS = 24 * 3600 * 1000
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -88,6 +90,14 @@ class Rules(Protocol):
         """Return the user ids of those who answer for safeguarding: holders of the lead's role, then the deputy's."""
         ...
 
+    def leads(self, community: str) -> tuple[str, ...]:
+        """Return the user ids of those who hold the lead's role."""
+        ...
+
+    def holders(self, community: str, duty: str) -> tuple[str, ...]:
+        """Return the user ids of those who hold a role with that duty."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ConcernFact:
@@ -96,6 +106,20 @@ class ConcernFact:
     kind: str
     severity: int
     at_ms: int
+
+
+#: The kind of a note that a named human ended the pause of automatic rules for a person.
+RELEASED = "released"
+
+
+def in_distress(concerns: Sequence[ConcernFact], now_ms: int) -> bool:
+    """Return whether one of a person's concerns (oldest first) is of the last day, and nobody ended its pause since."""
+    for one in reversed(concerns):
+        if one.kind == RELEASED:
+            return False
+        if one.at_ms > now_ms - DISTRESS_MS:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +140,8 @@ class Facts:
 
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
-    was opened, whatever became of it. `concerns` are those seen for each person lately. `before` is the membership that the person of a member event had until then.
+    was opened, whatever became of it. `concerns` are those seen for each person lately.
+    `cases` are the cases; `removed` are the messages that we decided to remove lately. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -131,7 +156,9 @@ class Facts:
     groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     known_people: Collection[str] = ()
     concerns: Mapping[str, Sequence[ConcernFact]] = field(default_factory=lambda: _NOTHING)
+    cases: Cases | None = None
+    removed: Collection[str] = ()
 
     def in_distress(self, user_id: str) -> bool:
         """Return whether a concern for this person was seen in the last day: then programs do not correct them."""
-        return any(one.at_ms > self.now_ms - DISTRESS_MS for one in self.concerns.get(user_id, ()))
+        return in_distress(self.concerns.get(user_id, ()), self.now_ms)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from base64 import b32encode
 from hashlib import sha256
+
+from appservice import switches
 
 _SEPARATOR = "\x1f"  # cannot occur in a Matrix identifier
 
@@ -20,4 +23,6 @@ def effect_key(source: str, rule: str, effect_type: str, target: str, identity: 
 
 def transaction_id(key: str, part: str = "") -> str:
     """Return the transaction id of a request made for the effect `key`; `part` separates several requests of one."""
+    if switches.off("dedupe"):
+        key = f"{key}-{secrets.token_hex(4)}"
     return f"ink-{key}-{part}" if part else f"ink-{key}"

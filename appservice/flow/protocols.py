@@ -62,6 +62,22 @@ class Wording(Protocol):
         ...
 
 
+class VaultClosed(Exception):
+    """What was sealed cannot be opened here: the key is missing, or does not fit."""
+
+
+class Vault(Protocol):
+    """Seals what must be kept, so that whoever has our disk alone cannot read it. Opening needs a key."""
+
+    def seal(self, plain: bytes) -> bytes:
+        """Return `plain` sealed for the vault's key, and for the team's own keys if there are any."""
+        ...
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Return what was sealed. Raises `VaultClosed`."""
+        ...
+
+
 class AuditSink(Protocol):
     """Takes a line for a lane's audit chain; it is stored with the commit that is under way."""
 

@@ -7,8 +7,10 @@ twice and the third time passed over in the same way. Either is counted in `stat
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -27,6 +29,10 @@ MAX_TRANSACTION = 16 * 1024 * 1024
 REFUSALS = 2
 
 _NOT_OURS = {"errcode": "M_NOT_FOUND", "error": "Not found"}
+
+
+#: Seconds that a push waits for what was said before it, after one of us was away.
+_WAITS_S = 5.0
 
 
 class Endpoint:
@@ -49,6 +55,8 @@ class Endpoint:
         self._status = status
         self._undecodable: dict[str, int] = {}
         self.passed_over: Callable[[], None] = lambda: None
+        #: set while nothing older may be missing; a push waits for it, but not for long
+        self.in_order: asyncio.Event | None = None
         self.transactions = 0
         self.oversized = 0
         self.undecodable = 0
@@ -94,6 +102,10 @@ class Endpoint:
             return self._cannot_decode(transaction)
         now = self._clock.now_ms()
         inputs = [EventInput(self._homeserver, parse_event(raw), Origin.PUSH, now) for raw in events or ()]
+        if self.in_order is not None and not self.in_order.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WAITS_S):
+                    await self.in_order.wait()
         try:
             await self._lanes.accept(inputs)
         except StoreRefused:

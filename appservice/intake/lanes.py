@@ -80,6 +80,8 @@ class Lanes:
         self.handled = 0
         self.recovered = 0
         self.text_purged: Callable[[], None] = lambda: None
+        #: by type of effect, what is committed beside its row: the message that it removes, sealed
+        self.beside: dict[str, Callable[[EventInput, Effect], Commit]] = {}
         #: sees all effects of an input, and returns those that may be
         self.gate: Callable[[EventInput, Facts, list[Effect]], list[Effect]] = lambda _item, _facts, effects: effects
 
@@ -133,6 +135,8 @@ class Lanes:
         return len(rows)
 
     async def _fresh(self, inputs: Sequence[EventInput]) -> list[EventInput]:
+        if switches.off("dedupe"):
+            return list(inputs)
         by_id = {item.id: item for item in reversed(inputs)}
         known = await self._questions.known(list(by_id))
         return [item for item in inputs if item.id not in known and by_id[item.id] is item]
@@ -173,28 +177,47 @@ class Lanes:
             return
         effects: list[Effect] = []
         for handler in self.handlers:
+            if switches.off(handler.name):
+                continue
             decided = self._decide(handler, item, facts, into)
             effects.extend(effect for effect in decided if not _switched_off(effect))
         effects = self.gate(item, facts, effects)
         if not effects:
             return
-        at_once = [effect for effect in effects if effect.type in self._recorders]
-        for effect in at_once:
-            into.commit.add(self._recorders[effect.type](effect))
         since = item.received_ms
         if item.origin is Origin.GAP:
             since = min(since, event.origin_server_ts or since)
-        later = [effect for effect in effects if effect not in at_once]
+        self._decided(effects, item.id, since, into)
+        for effect in effects:
+            if (beside := self.beside.get(effect.type)) is not None:
+                into.commit.add(beside(item, effect))
+
+    def _decided(self, effects: Sequence[Effect], source: str, since: int, into: _Handled) -> None:
+        """What is true as soon as it is decided is noted, in the order it was decided; the rest goes to the outbox."""
+        later: list[Effect] = []
+        for effect in effects:
+            if (recorder := self._recorders.get(effect.type)) is not None:
+                into.commit.add(recorder(effect))
+            else:
+                later.append(effect)
         into.commit.outbox += self._outbox.rows(later, since)
         into.effects += [(effect, since) for effect in later]
         into.commit.audit += [
             AuditLine(
-                str(item.lane),
-                {"decided": effect.type, "key": effect.key, "rule": effect.rule, "input": item.id},
+                str(effect.lane),
+                {"decided": effect.type, "key": effect.key, "rule": effect.rule, "input": source},
                 effect.person,
             )
             for effect in effects
         ]
+
+    async def enact(self, effects: Sequence[Effect]) -> None:
+        """Take effects that no event decided: a deadline, or another effect. Raises `StoreRefused`; ask again then."""
+        wanted = [effect for effect in effects if not _switched_off(effect)]
+        handled = _Handled()
+        self._decided(wanted, wanted[0].source if wanted else "", self._clock.now_ms(), handled)
+        await self._database.commit(handled.commit)
+        self._start(handled)
 
     def _decide(self, handler: Handler, item: EventInput, facts: Facts, into: _Handled) -> list[Effect]:
         failure: Exception | None = None

@@ -5,12 +5,12 @@ Applying the same event twice changes nothing, so a commit that failed needs no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import ConcernFact, Event, Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, RoomFacts, Rules
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
@@ -64,6 +64,8 @@ class Projection:
         self.server_name = homeserver
         self.rules: Rules | None = None
         self.concerns: Mapping[str, Sequence[ConcernFact]] = {}
+        self.cases: Cases | None = None
+        self.removed: Collection[str] = ()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -104,6 +106,8 @@ class Projection:
             groups=MappingProxyType(self._groups),
             known_people=self.direct_reach.keys(),
             concerns=self.concerns,
+            cases=self.cases,
+            removed=self.removed,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------

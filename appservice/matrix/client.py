@@ -151,6 +151,12 @@ class HomeserverClient:
             await self.call("GET", f"/_matrix/client/v3/rooms/{_q(room_id)}/messages", actor=actor, query=query)
         )
 
+    async def edits(self, room_id: str, event_id: str, actor: Actor | str, start: str | None = None) -> dict[str, Any]:
+        """Return a page (100) of the events that replace one, newest first: `chunk`, and `next_batch` if there are more."""
+        path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/m.replace"
+        query = {"limit": "100"} | ({"from": start} if start is not None else {})
+        return _object(await self.call("GET", path, actor=actor, query=query))
+
     async def sync(
         self, actor: Actor, *, since: str | None, filter_id: str, deadline_s: float = DEADLINE_S
     ) -> dict[str, Any]:

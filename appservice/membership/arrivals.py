@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appservice.flow import Effect, EnsureDirectRoom, EventInput, Facts, Origin, Place
+from appservice.flow import DirectMessage, Effect, EnsureDirectRoom, EventInput, Facts, Origin, Place
 
 
 class Arrivals:
@@ -25,4 +25,16 @@ class Arrivals:
         rules = facts.rules
         if rules is not None and not rules.admits(facts.room.community, facts.room.group, person):
             return  # whoever may not be here is told so, by the doors
-        yield EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
+        room = EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
+        yield room
+        if person not in facts.known_people:
+            # What a program does here, who reads, what is kept, how to complain (CARE, rule 17).
+            yield DirectMessage(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                once=room.key,
+                user_id=person,
+                text="direct.welcome",
+                items=({"person": person},),
+            )

@@ -81,3 +81,13 @@ class Standing:
         owners = self._policy.community.owners
         found = [*self._people.holders(owners.safeguarding_lead), *self._people.holders(owners.deputy)]
         return tuple(dict.fromkeys(found))
+
+    def leads(self, community: str) -> tuple[str, ...]:
+        lead = self._policy.community.owners.safeguarding_lead
+        return self._people.holders(lead) if community == self._community else ()
+
+    def holders(self, community: str, duty: str) -> tuple[str, ...]:
+        if community != self._community:
+            return ()
+        roles = [name for name, role in self._policy.roles.items() if duty in role.can]
+        return tuple(dict.fromkeys(user_id for role in roles for user_id in self._people.holders(role)))

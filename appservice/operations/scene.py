@@ -186,8 +186,11 @@ async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collec
         await homeserver.start()
         await homeserver.make_steward_admin()
         telling.say(f"A real Synapse runs at {homeserver.url}.")
-        service = ServiceProcess(write_service_config(folder.service, homeserver, durability="normal"))
-        await service.start({"INGLENOOK_WITHOUT": ",".join(without)} if without else None)
+        service = ServiceProcess(
+            write_service_config(folder.service, homeserver, durability="normal"),
+            {"INGLENOOK_WITHOUT": ",".join(without)},
+        )
+        await service.start()
         try:
             await _apply(service, telling, complete="space_links" not in without)
             apply_problem = ""
@@ -199,7 +202,9 @@ async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collec
             from appservice.service.core import ghosts_of  # with it comes all of the service
 
             ghosts = ghosts_of(registration, wanted.server)
-            stage = Stage(wanted, people, accounts, ghosts.guardian, ghosts.steward, ghosts.custodian)
+            stage = Stage(
+                wanted, people, accounts, ghosts.guardian, ghosts.steward, ghosts.custodian, homeserver, service
+            )
             yield _Scene(stage, homeserver, apply_problem)
     finally:
         if service is not None:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.scene_people import Account, Answer, NotSeen
+from appservice.operations.service_process import ServiceProcess
 from policies.desired import DesiredCommunity, DesiredRoom
 from policies.people import People
 
 LEAD, DEPUTY, ADMIN, SECOND_ADMIN = "copper-lark", "quiet-fern", "north-gate", "south-gate"
-MODERATOR, MEMBER, LATE = "river-stone", "late-robin", "first-snow"
+MODERATOR, SECOND_MODERATOR = "river-stone", "amber-kite"
+MEMBER, LATE = "late-robin", "first-snow"
 STRANGER, INVITED, FORCED, SHUT = "new-moon", "lone-swan", "stray-otter", "shut-clam"
 OUTSIDERS: Final = (STRANGER, INVITED, FORCED, SHUT)
 
@@ -30,6 +33,8 @@ class Stage:
     helper: str
     steward: str
     custodian: str
+    homeserver: EmbeddedHomeserver
+    service: ServiceProcess
     room_ids: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Account:

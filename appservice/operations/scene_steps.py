@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
+from appservice.operations.scene_bot import step_e, step_f, step_i
 from appservice.operations.scene_people import Account, NotSeen, quoted, until
 from appservice.operations.scene_powers import step_c
 from appservice.operations.scene_stage import (
@@ -332,16 +333,29 @@ def _content(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"topic": content.get("topic")} if event["type"] == "m.room.topic" else content
 
 
-STEPS: Final[Mapping[str, Step]] = {"a": step_a, "b": step_b, "c": step_c, "d": step_d, "g": step_g, "h": step_h}
+STEPS: Final[Mapping[str, Step]] = {
+    "a": step_a,
+    "b": step_b,
+    "c": step_c,
+    "d": step_d,
+    "e": step_e,
+    "f": step_f,
+    "g": step_g,
+    "h": step_h,
+    "i": step_i,
+}
 
 #: By step, what makes exactly it fail when it is switched off: types of effects, keys of texts, protections.
 SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "a": ("space_links",),
     "b": ("approve", "invite", "card.asks_to_join"),
     "c": ("power_levels",),
-    "g": ("urgent_message", "urgent_card", "care.suicide"),
-    "h": ("care_gate", "redact"),
     "d": ("remove", "your.not_in_group", "your.invite_withdrawn", "card.intruder", "card.invite_withdrawn"),
+    "e": ("edit_of_removed", "removed.contact_details", "your.contact_details_removed"),
+    "f": ("touch_case", "card_edit", "show_evidence", "case.not_yours", "case.show_not_yours"),
+    "g": ("urgent_message", "urgent_card", "care.suicide"),
+    "h": ("care_gate",),
+    "i": ("gap_check", "dedupe"),
 }
 
 __all__ = ["STEPS", "SWITCHES", "Step"]

@@ -20,6 +20,7 @@ from appservice.operations.files import PRIVATE_FILE, last_lines, private_folder
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.status import live_status
 from appservice.service.config import load_config
+from appservice.vault import AgeVault
 
 #: Seconds until a service that should be ready counts as failed; the first start makes all rooms.
 READY_DEADLINE = 120
@@ -80,6 +81,8 @@ class ServiceProcess:
         if self.pid is not None:
             return
         private_folder(self.config.data)
+        if not self.config.vault_key.exists() and not self.config.store.exists():
+            AgeVault.make_key(self.config.vault_key, "Made for a demo or a test: it protects nobody.")
         with open(self.log_file, "ab", opener=_private) as log:
             self._process = processes.spawn(
                 Path(sys.executable),

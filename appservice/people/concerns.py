@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appservice.flow import DISTRESS_MS, Clock, Concerned, ConcernFact, Effect, Notice
+from appservice.flow import RELEASED, Clock, Concerned, ConcernFact, Effect, Notice, in_distress
 from appservice.store import Commit, Questions
 
 #: ms that concerns are kept in mind: a week, in which nobody gets the same message twice (CARE, rule 9).
@@ -48,8 +48,13 @@ class Concerns:
         """
         if effect.conduct_on is None or isinstance(effect, Notice):
             return False
-        since = self._clock.now_ms() - DISTRESS_MS
-        return any(one.at_ms > since for one in self._known.get(effect.conduct_on, ()))
+        return in_distress(self._known.get(effect.conduct_on, ()), self._clock.now_ms())
+
+    def release(self, user_id: str, source: str, at_ms: int) -> Commit:
+        """A named human ended the pause of automatic rules for a person; return the row."""
+        self._add(user_id, ConcernFact(RELEASED, 0, at_ms))
+        row = {"homeserver": self._homeserver, "source": source, "user_id": user_id, "kind": RELEASED}
+        return Commit(concerns=[row | {"severity": 0, "at_ms": at_ms}])
 
     def _add(self, user_id: str, concern: ConcernFact) -> None:
         fresh = self._clock.now_ms() - KEPT_MS

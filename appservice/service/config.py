@@ -52,6 +52,8 @@ class LogSection(_Strict):
 class Config(_Strict):
     """`inglenook.yaml`. Relative paths count from the file's own folder.
 
+    evidence_key: the key that opens what was removed; made at the first start, in the data folder unless said otherwise.
+    evidence_recipients: age keys (`age1…`) of the team, each of which opens it too, without us.
     policy: what is put in force at the first start; without it the service waits for `inglenook apply FILE`.
     """
 
@@ -61,12 +63,20 @@ class Config(_Strict):
     data: Path
     policy: Path | None = None
     people: Path | None = None
+    evidence_key: Path | None = None
+    evidence_recipients: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=200)], ...], Field(max_length=20)
+    ] = ()
     durability: Literal["full", "normal"] = "full"
     log: LogSection = LogSection()
 
     @property
     def store(self) -> Path:
         return self.data / "inglenook.db"
+
+    @property
+    def vault_key(self) -> Path:
+        return self.evidence_key or self.data / "vault.key"
 
 
 class _Namespace(BaseModel):
@@ -117,7 +127,7 @@ def load_config(path: Path) -> Config:
     here = path.parent
     moved = {
         name: here / value
-        for name in ("registration", "data", "policy", "people")
+        for name in ("registration", "data", "policy", "people", "evidence_key")
         if (value := getattr(config, name)) is not None
     }
     return config.model_copy(update=moved)

@@ -12,8 +12,8 @@ import structlog
 from aiohttp import web
 
 from appservice import switches
-from appservice.cases import Requests
-from appservice.conversation import CardExecutor, Catalogue, plain_hours
+from appservice.cases import CaseWords, LateEdits, Requests
+from appservice.conversation import Catalogue, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import Clock, Effect, Executor, Ghosts, Handler, Identity, Item, Rendered, Wording
@@ -36,6 +36,7 @@ from appservice.people import (
     EnsureDirectRoomExecutor,
 )
 from appservice.provisioning import Applier, Observer, Provisioner
+from appservice.service.casework import Casework
 from appservice.service.config import BadConfiguration, Config, Registration
 from appservice.service.control import Control
 from appservice.service.detectors import concern, personal_data
@@ -116,10 +117,12 @@ class Core:
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
         self.notices = NoticeExecutor(speaker)
-        card = CardExecutor(speaker, self.projection.place, self.direct_rooms.is_reached)
+        self.casework = Casework(self, clock, speaker)
+        redact = RedactExecutor(self.client, speaker)
         message = DirectMessageExecutor(self.direct_rooms, speaker)
         executors: Mapping[str, Executor] = {
-            "redact": RedactExecutor(self.client, speaker),
+            "redact": redact,
+            "withdraw": redact,
             "notice": self.notices,
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": message,
@@ -127,8 +130,7 @@ class Core:
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
-            "card": card,
-            "urgent_card": card,
+            **self.casework.executors,
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
         self.lanes = Lanes(
@@ -141,11 +143,9 @@ class Core:
             self.client,
             self.ghosts,
             clock,
-            {"approve": self._approve, "concerned": self.concerns.note},
+            {"approve": self._approve, "concerned": self.concerns.note, **self.casework.recorders},
         )
-        if not switches.off("care_gate"):
-            self.lanes.gate = care_gate
-            self.outbox.hold_back = self.concerns.hold_back
+        self._guard()
         self.restore_check = RestoreCheck(
             self.client,
             (guardian, steward),
@@ -160,6 +160,7 @@ class Core:
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
         self.endpoint.passed_over = self.gap.soon
+        self.endpoint.in_order = self.gap.caught_up
         observer = Observer(
             self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
         )
@@ -179,6 +180,13 @@ class Core:
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
 
+    def _guard(self) -> None:
+        """What is removed is sealed with its removal; nobody in distress is corrected (CARE, rule 1)."""
+        self.lanes.beside = {"redact": self.casework.evidence.seal}
+        if not switches.off("care_gate"):
+            self.lanes.gate = care_gate
+            self.outbox.hold_back = self.concerns.hold_back
+
     def _take_into_force(self, said: Said, standing: Standing) -> None:
         """From now on everything is decided and worded by this policy."""
         names = {room.key: room.name for room in said.community.rooms}
@@ -186,14 +194,17 @@ class Core:
         name = self.config.homeserver.name
         self._wording.now = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
         self.projection.rules = standing
+        self.casework.follow(standing, said.policy.community.hours)
         self.direct_rooms.community = said.community.id
         self.lanes.handlers = (
             concern(),
+            LateEdits(),
             personal_data(said.policy),
             Doors(),
             Arrivals(),
             JoinWords(),
             Invitations(),
+            CaseWords(),
             Requests(),
             *self._more_handlers,
         )
@@ -215,6 +226,7 @@ class Core:
         """The homeserver is an older copy of itself: identities, rooms, state and token are made true again."""
         self.gap.forget_token()
         self.notices.forget()
+        self.casework.begin_anew()
         self.projection.forget_all()
         await self._exist(again=True)
         await self._learn(again=True)
@@ -232,6 +244,7 @@ class Core:
         await self._stack.enter_async_context(self.client)
         await self.projection.load(self.questions)
         await self.concerns.load(self.questions)
+        await self.casework.load()
         await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
@@ -248,6 +261,7 @@ class Core:
             asyncio.create_task(self.outbox.run(), name="outbox"),
             asyncio.create_task(self._join_in(), name="join-in"),
             asyncio.create_task(self.upkeep.run(), name="upkeep"),
+            asyncio.create_task(self.casework.deadlines.run(), name="deadlines"),
             asyncio.create_task(self._audits(), name="audits"),
             asyncio.create_task(Watch(self.config.homeserver.url, self._reconnected).run(), name="watch"),
         ]

@@ -25,6 +25,10 @@ def status_of(core: Core) -> dict[str, Any]:
         problems.append("there is no policy yet: `inglenook apply FILE` puts one in force")
     elif core.governance.remaining and core.ready:
         problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
+    if core.casework.vault_problem:
+        problems.append(core.casework.vault_problem)
+    if core.casework.evidence.failures:
+        problems.append(f"{core.casework.evidence.failures} removed messages could not be sealed")
     if core.file_differs:
         problems.append("the policy file is not what is in force: `inglenook plan` says what would change")
     return {
@@ -61,5 +65,6 @@ def status_of(core: Core) -> dict[str, Any]:
             "incomplete": core.gap.incomplete,
             "failures": core.gap.failures,
         },
+        "cases": dict(core.casework.book.counts),
         "store": {"commits": core.database.commits, "refusing": core.database.refusing},
     }

@@ -18,6 +18,8 @@ _EVERY_S = 30.0
 _ANCHOR_S = 3600.0
 #: ms that ids of handled inputs and settled effects are kept to recognise repetitions.
 KEPT_MS = 60 * 24 * 3600 * 1000
+#: ms that evidence is kept, and a case after it was closed: the texts say “one year”.
+EVIDENCE_KEPT_MS = 365 * 24 * 3600 * 1000
 
 
 class Upkeep:
@@ -49,7 +51,8 @@ class Upkeep:
         if now / 1000 - self._anchored_at >= _ANCHOR_S:
             try:
                 root = await self._database.run(lambda connection: anchor(connection, now))
-                await self._database.commit(Commit(forget_before_ms=now - KEPT_MS))
+                old = Commit(forget_before_ms=now - KEPT_MS, evidence_before_ms=now - EVIDENCE_KEPT_MS)
+                await self._database.commit(old)
             except StoreRefused as error:
                 log.error("upkeep_waits", reason=error.reason)
                 return

@@ -39,10 +39,18 @@ class Commit:
     direct_rooms: list[dict[str, Any]] = field(default_factory=list)
     approvals: list[dict[str, Any]] = field(default_factory=list)
     concerns: list[dict[str, Any]] = field(default_factory=list)
+    #: a newer record of a case replaces the older one
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    buttons: list[dict[str, Any]] = field(default_factory=list)
+    #: sealed originals; the first of an event stays
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    evidence_reads: list[dict[str, Any]] = field(default_factory=list)
     in_force: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: journal and outbox rows settled before this time (ms) are deleted
     forget_before_ms: int | None = None
+    #: evidence, readings of it and closed cases from before this time (ms) are deleted
+    evidence_before_ms: int | None = None
 
     def add(self, other: Commit) -> None:
         """Take in the rows of another commit, so that both become true together."""
@@ -59,9 +67,14 @@ class Commit:
         self.direct_rooms += other.direct_rooms
         self.approvals += other.approvals
         self.concerns += other.concerns
+        self.cases += other.cases
+        self.buttons += other.buttons
+        self.evidence += other.evidence
+        self.evidence_reads += other.evidence_reads
         self.in_force += other.in_force
         self.positions += other.positions
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
+        self.evidence_before_ms = other.evidence_before_ms or self.evidence_before_ms
 
     @property
     def empty(self) -> bool:
@@ -79,7 +92,12 @@ class Commit:
             or self.direct_rooms
             or self.approvals
             or self.concerns
+            or self.cases
+            or self.buttons
+            or self.evidence
+            or self.evidence_reads
             or self.in_force
             or self.positions
             or self.forget_before_ms
+            or self.evidence_before_ms
         )

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from appservice.store.database import Database
 from appservice.store.schema import (
     approvals,
     audit,
+    buttons,
+    cases,
     concerns,
     direct_rooms,
+    evidence,
     in_force,
     journal,
     members,
@@ -223,6 +226,66 @@ class Questions:
             .order_by(concerns.c.at_ms)
         )
         return [(user, kind, severity, at) for user, kind, severity, at in await self._database.fetch(statement)]
+
+    async def cases(self, since_ms: int) -> list[dict[str, Any]]:
+        """Return the records of the cases that are open, or were closed since `since_ms`, oldest first."""
+        statement = (
+            select(cases.c.record)
+            .where(cases.c.homeserver == self._homeserver)
+            .where(or_(cases.c.closed_ms.is_(None), cases.c.closed_ms >= since_ms))
+            .order_by(cases.c.opened_ms)
+        )
+        return [orjson.loads(row[0]) for row in await self._database.fetch(statement)]
+
+    async def last_case_numbers(self) -> list[dict[str, Any]]:
+        """Return the records of the newest thousand cases, so that numbers go on."""
+        statement = (
+            select(cases.c.record)
+            .where(cases.c.homeserver == self._homeserver)
+            .order_by(cases.c.opened_ms.desc())
+            .limit(1000)
+        )
+        return [orjson.loads(row[0]) for row in await self._database.fetch(statement)]
+
+    async def buttons(self, now_ms: int) -> list[tuple[str, str, str, str, str, str, int, str]]:
+        """Return room, event, key, case, action, duty, expiry and user of the buttons that have not expired long ago."""
+        columns = (
+            buttons.c.room_id,
+            buttons.c.event_id,
+            buttons.c.key,
+            buttons.c.case_id,
+            buttons.c.action,
+            buttons.c.duty,
+            buttons.c.expires_ms,
+            buttons.c.used_by,
+        )
+        statement = select(*columns).where(
+            buttons.c.homeserver == self._homeserver, buttons.c.expires_ms > now_ms - 30 * 24 * 3600 * 1000
+        )
+        return [tuple(row) for row in await self._database.fetch(statement)]
+
+    async def removed_since(self, since_ms: int) -> list[str]:
+        """Return the ids of messages that we decided to remove since `since_ms`, oldest first."""
+        statement = (
+            select(evidence.c.event_id)
+            .where(evidence.c.homeserver == self._homeserver, evidence.c.at_ms >= since_ms)
+            .order_by(evidence.c.at_ms)
+        )
+        return [row[0] for row in await self._database.fetch(statement)]
+
+    async def evidence_of(self, case_id: str, item: int) -> tuple[int, str, bytes] | None:
+        """Return (how many there are, event id, sealed) for the `item`-th (from 1) removed message of a case."""
+        where = (evidence.c.homeserver == self._homeserver, evidence.c.case_id == case_id)
+        count = (await self._database.fetch(select(func.count()).select_from(evidence).where(*where)))[0][0]
+        statement = (
+            select(evidence.c.event_id, evidence.c.sealed)
+            .where(*where)
+            .order_by(evidence.c.at_ms, evidence.c.event_id)
+            .limit(1)
+            .offset(item - 1)
+        )
+        rows = await self._database.fetch(statement)
+        return (int(count), rows[0][0], rows[0][1]) if rows else None
 
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""

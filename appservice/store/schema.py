@@ -139,6 +139,58 @@ concerns = Table(
     Column("at_ms", Integer, nullable=False),
 )
 
+#: Cases. `record` is the case without anybody's words; `closed_ms` is NULL while it is open.
+cases = Table(
+    "cases",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("record", LargeBinary, nullable=False),
+    Column("opened_ms", Integer, nullable=False),
+    Column("closed_ms", Integer),
+)
+
+#: What a tap on a card means. Nothing of it is read from the card itself, which anybody could imitate.
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("room_id", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("case_id", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("duty", String, nullable=False),
+    Column("expires_ms", Integer, nullable=False),
+    Column("used_by", String, nullable=False),
+)
+
+#: Messages that were removed, sealed in the commit that queued their removal; `of_event` is what an edit was an edit of.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("room_id", String, nullable=False),
+    Column("of_event", String, nullable=False),
+    Column("case_id", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("evidence_case", "case_id"),
+)
+
+#: Who asked to see evidence, when, and (sealed) why.
+evidence_reads = Table(
+    "evidence_reads",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("case_id", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("reason", LargeBinary, nullable=False),
+)
+
 #: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do.
 in_force = Table(
     "in_force",

@@ -11,8 +11,12 @@ from appservice.store.audit import Chains
 from appservice.store.commit import Commit
 from appservice.store.schema import (
     approvals,
+    buttons,
+    cases,
     concerns,
     direct_rooms,
+    evidence,
+    evidence_reads,
     in_force,
     journal,
     members,
@@ -58,6 +62,16 @@ _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
 _concerns = insert(concerns).on_conflict_do_nothing()
 _concerns_forget = delete(concerns).where(concerns.c.at_ms < bindparam("before"))
+_cases = _upsert(cases, "record", "closed_ms")
+_buttons = _upsert(buttons, "expires_ms", "used_by")
+_evidence = insert(evidence).on_conflict_do_nothing()
+_evidence_reads = insert(evidence_reads).on_conflict_do_nothing()
+_evidence_forget = (
+    delete(evidence).where(evidence.c.at_ms < bindparam("before")),
+    delete(evidence_reads).where(evidence_reads.c.at_ms < bindparam("before")),
+    delete(buttons).where(buttons.c.expires_ms < bindparam("before")),
+    delete(cases).where(cases.c.closed_ms < bindparam("before")),
+)
 _in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
@@ -104,15 +118,25 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
         (_concerns, commit.concerns),
+        (_cases, commit.cases),
+        (_buttons, commit.buttons),
+        (_evidence, commit.evidence),
+        (_evidence_reads, commit.evidence_reads),
         (_in_force, commit.in_force),
         (_positions, commit.positions),
     ):
         if rows:
             connection.execute(statement, rows)
+    _forget(connection, commit)
+
+
+def _forget(connection: Connection, commit: Commit) -> None:
     if commit.forget_before_ms is not None:
-        connection.execute(_journal_forget, {"before": commit.forget_before_ms})
-        connection.execute(_outbox_forget, {"before": commit.forget_before_ms})
-        connection.execute(_concerns_forget, {"before": commit.forget_before_ms})
+        for statement in (_journal_forget, _outbox_forget, _concerns_forget):
+            connection.execute(statement, {"before": commit.forget_before_ms})
+    if commit.evidence_before_ms is not None:
+        for statement in _evidence_forget:
+            connection.execute(statement, {"before": commit.evidence_before_ms})
 
 
 def _write_settled(connection: Connection, settled: list[dict[str, Any]]) -> None:

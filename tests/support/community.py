@@ -228,7 +228,10 @@ class Community:
             direct_rooms[author] = len(rooms)
             shown = [message for room_id in rooms for message in await self.messages(author, room_id)]
             privately[author] = seen.removals_told_privately(shown, GUARDIAN)
-        cards = await self.cards()
+        # A card about somebody who sits in a room is in another one, or is told to somebody alone (CARE, rule 4).
+        cards = [*await self.cards(), *await self.cards("safeguarding", "dewi")]
+        for room_id in await self.direct_rooms("dewi"):
+            cards += await self.messages("dewi", room_id)
         on_cards = {
             author: seen.removals_counted_on_cards(cards, GUARDIAN, self.user_id(author)) for author in direct_rooms
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from appservice.cases import Requests
+from appservice.cases import CaseBook, Requests
 from appservice.conversation import Catalogue
 from appservice.detection.care_gate import care_gate
 from appservice.detection.concern import SIGNPOST_AGAIN_MS
@@ -55,6 +55,12 @@ class Rules:
     def owners(self, community: str) -> tuple[str, ...]:
         return (LEAD, DEPUTY)
 
+    def leads(self, community: str) -> tuple[str, ...]:
+        return (LEAD,)
+
+    def holders(self, community: str, duty: str) -> tuple[str, ...]:
+        return (LEAD, DEPUTY)
+
 
 class Life:
     """One life of the service as far as decisions go."""
@@ -67,11 +73,22 @@ class Life:
         policy = load_policy((POLICIES / "hearth-demo.yaml").read_bytes(), "p").policy
         assert policy is not None
         house.lanes.handlers = (concern(), personal_data(policy))
-        house.lanes._recorders = {"concerned": self.concerns.note}
+        self.book = CaseBook("hearth.example", house.clock, lambda _user: True, self._in_room)
+        self.book.rules = house.projection.rules
+        house.projection.cases = self.book
+        house.lanes._recorders = {
+            "concerned": self.concerns.note,
+            "open_case": self.book.open,
+            "touch_case": self.book.touch,
+        }
         if gate:
             house.lanes.gate = care_gate
             house.outbox.hold_back = self.concerns.hold_back
         self._said = 0
+
+    def _in_room(self, community: str, place: str, user_id: str) -> bool:
+        rules = self.house.projection.rules
+        return rules is not None and rules.admits(community, place, user_id)
 
     async def says(self, who: str, words: str) -> list[Effect]:
         """Let somebody write; return what was decided."""
@@ -95,8 +112,10 @@ async def test_care_01_a_plea_is_never_punished_and_calls_people(tmp_path: Path,
         assert not [effect for effect in effects if effect.conduct_on is not None]
         (card,) = of(effects, UrgentCard)
         assert isinstance(card, UrgentCard)
-        assert (card.place, card.items[0]["contact"]) == ("safeguarding", "yes")
-        assert card.items[0]["calls"] == f"{LEAD} {DEPUTY}"
+        case = life.book.current(card.community, card.case, SAM)
+        assert case is not None
+        assert (life.book.audience(case), case.contact) == ("safeguarding", True)
+        assert life.book.called(case) == (LEAD,)
         assert len(of(effects, UrgentMessage)) == 1
         # Silence is not death: the same words by somebody else are acted on.
         assert of(await life.says(ROSA, NUMBER), Redact)
@@ -138,14 +157,16 @@ async def test_care_01_what_was_decided_before_a_plea_and_waits_is_not_done_afte
         assert IN_DISTRESS == "in_distress"
 
 
-async def test_care_04_a_card_about_somebody_of_the_safeguarding_room_goes_to_the_others_alone(tmp_path: Path) -> None:
+async def test_care_04_a_case_about_somebody_of_the_safeguarding_room_goes_to_the_others_alone(tmp_path: Path) -> None:
     async with open_house(fresh_store(tmp_path)) as house:
         life = Life(house)
-        effects = await life.says(LEAD, PLEA)
-        assert not [effect for effect in effects if isinstance(effect, Card)]
-        told = [effect for effect in effects if isinstance(effect, DirectMessage) and effect.text.startswith("card.")]
-        assert [effect.user_id for effect in told] == [DEPUTY]
-        assert told[0].items[0]["contact"] == "yes"
+        (card,) = of(await life.says(LEAD, PLEA), UrgentCard)
+        assert isinstance(card, UrgentCard)
+        case = life.book.current(card.community, card.case, LEAD)
+        assert case is not None
+        assert life.book.audience(case) == "private"
+        assert (life.book.alone(case), life.book.called(case)) == ((DEPUTY,), (DEPUTY,))
+        assert case.contact
         later = await life.says(LEAD, NUMBER)
         assert not [effect for effect in later if isinstance(effect, Card)]
         assert [effect.user_id for effect in later if isinstance(effect, DirectMessage)] == [DEPUTY]

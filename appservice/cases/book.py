@@ -1,0 +1,302 @@
+"""The cases of one homeserver: in memory for handlers, in the store with the commit of what moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+import orjson
+
+from appservice.cases.ladder import (
+    LAST_RUNG,
+    InRoom,
+    called,
+    deadline,
+    first_audience,
+    people_alone,
+    shown_to,
+    without_its_person,
+)
+from appservice.flow import (
+    Audience,
+    Button,
+    CardOf,
+    Case,
+    CaseEvent,
+    CaseState,
+    Clock,
+    Effect,
+    OpenCase,
+    Rules,
+    TouchCase,
+    Track,
+)
+from appservice.store import Commit, Questions
+from policies.hours import StaffedHours
+
+#: Messages of a case that its card links to.
+_EVENTS_KEPT: Final = 10
+#: ms that closed cases are kept in mind, so that a late tap on their cards is answered.
+_CLOSED_KEPT_MS: Final = 30 * 24 * 3600 * 1000
+#: Cards of severity up to 2 that a community gets in a week; further ones stand in one list (CARE, rule 16).
+CARDS_A_WEEK: Final = 5
+_WEEK_MS: Final = 7 * 24 * 3600 * 1000
+#: ms that a tap on a card counts; the words go on to do.
+BUTTON_MS: Final = 14 * 24 * 3600 * 1000
+#: What can be tapped on a card, and what it does. Each has a word beside it.
+BUTTONS: Final = (("👀", "ack"), ("⬆", "escalate"))
+
+
+class CaseBook:
+    """`flow.Cases`, and how they move. `reached(user_id)` tells whether a person can read what we say to them."""
+
+    def __init__(self, homeserver: str, clock: Clock, reached: Callable[[str], bool], in_room: InRoom) -> None:
+        self._homeserver = homeserver
+        self._clock = clock
+        self._reached = reached
+        self._in_room = in_room
+        self._cases: dict[str, Case] = {}
+        self._current: dict[tuple[str, str, str], str] = {}
+        self._cards: dict[tuple[str, str], str] = {}
+        self._buttons: dict[tuple[str, str, str], Button] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        self.rules: Rules | None = None
+        self.hours: StaffedHours | None = None
+
+    async def load(self, questions: Questions) -> None:
+        """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
+        now = self._clock.now_ms()
+        for record in await questions.last_case_numbers():
+            case = _case_from(record)
+            key = (case.community, case.audience)
+            self._numbers[key] = max(self._numbers.get(key, 0), case.number or 0)
+        for record in await questions.cases(now - _CLOSED_KEPT_MS):
+            self._put(_case_from(record))
+        for row in await questions.buttons(now):
+            button = Button(*row)
+            self._buttons[button.room_id, button.event_id, button.key] = button
+
+    # -- flow.Cases ------------------------------------------------------------------------------------------------
+
+    def by_id(self, case_id: str) -> Case | None:
+        return self._cases.get(case_id)
+
+    def by_reference(self, community: str, reference: str) -> Case | None:
+        wanted = reference.upper()
+        return next(
+            (one for one in self._cases.values() if (one.community, one.reference) == (community, wanted)), None
+        )
+
+    def by_card(self, room_id: str, event_id: str) -> Case | None:
+        return self._cases.get(self._cards.get((room_id, event_id), ""))
+
+    def open_in(self, room_id: str) -> Collection[Case]:
+        return [one for one in self._cases.values() if one.open and any(card.room_id == room_id for card in one.cards)]
+
+    def button(self, room_id: str, event_id: str, key: str) -> Button | None:
+        return self._buttons.get((room_id, event_id, plain_key(key)))
+
+    def may(self, case: Case, user_id: str) -> bool:
+        rules = self.rules
+        if rules is None or user_id == case.about:
+            return False
+        audience = self.audience(case)
+        if audience is Audience.PRIVATE:
+            return user_id in people_alone(case, rules)
+        duties = ("moderate", "safeguard") if audience is Audience.MODERATORS else ("safeguard",)
+        return any(rules.can(case.community, user_id, duty) for duty in duties)
+
+    # -- who sees --------------------------------------------------------------------------------------------------
+
+    def audience(self, case: Case) -> Audience:
+        """Return who sees a case now."""
+        return shown_to(case, self._in_room)
+
+    def alone(self, case: Case) -> tuple[str, ...]:
+        """Return who is told of a case alone, each in their direct room."""
+        return people_alone(case, self.rules) if self.rules is not None else ()
+
+    def called(self, case: Case) -> tuple[str, ...]:
+        """Return whom a card of a case calls by name."""
+        return called(case, self.audience(case), self.rules)
+
+    def current(self, community: str, track: str, about: str) -> Case | None:
+        """Return the newest case of a track about a person, open or not."""
+        return self._cases.get(self._current.get((community, track, about), ""))
+
+    # -- moving ----------------------------------------------------------------------------------------------------
+
+    def open(self, effect: Effect) -> Commit:
+        """Let a message join the open case about its person, or open one; return the rows."""
+        assert isinstance(effect, OpenCase)
+        event = CaseEvent(effect.room_id, effect.event_id)
+        known = self.current(effect.community, effect.track, effect.about)
+        if known is not None and known.open:
+            return self._keep(self._joined(known, effect, event))
+        track, now = Track(effect.track), self._clock.now_ms()
+        audience = first_audience(track, effect.severity)
+        not_reached = track is Track.CONCERN and effect.severity >= 3 and not self._reached(effect.about)
+        case = Case(
+            id=effect.key,
+            community=effect.community,
+            track=track,
+            kind=effect.kind,
+            severity=effect.severity,
+            about=effect.about,
+            audience=without_its_person(audience, effect.community, effect.about, self._in_room),
+            opened_ms=now,
+            rung=1 if not_reached else 0,  # who cannot be told anything is looked for by more people (CARE, rule 5)
+            deadline_ms=deadline(effect.severity, now, self.hours),
+            count=1,
+            events=(event,),
+            contact=effect.contact,
+            late=effect.late,
+        )
+        return self._keep(case)
+
+    def _joined(self, case: Case, effect: OpenCase, event: CaseEvent) -> Case:
+        if event in case.events:
+            return case
+        worse = effect.severity > case.severity
+        case = replace(
+            case,
+            severity=max(case.severity, effect.severity),
+            kind=effect.kind if worse else case.kind,
+            events=(*case.events, event)[-_EVENTS_KEPT:],
+            count=case.count + 1,
+            contact=case.contact or effect.contact,
+            late=case.late or effect.late,
+        )
+        if not worse:
+            return case
+        # It became more serious: whoever has it may be away, so its clock starts again, and not later than before.
+        due = deadline(case.severity, self._clock.now_ms(), self.hours)
+        if case.state is CaseState.OPEN and case.deadline_ms is not None:
+            due = min(due, case.deadline_ms)
+        rung = max(case.rung, 1) if case.audience is Audience.MODERATORS and case.severity >= 3 else case.rung
+        return replace(case, state=CaseState.OPEN, deadline_ms=due, rung=rung)
+
+    def touch(self, effect: Effect) -> Commit:
+        """Move a case as somebody decided; return the rows."""
+        assert isinstance(effect, TouchCase)
+        rows, case = Commit(), self._cases.get(effect.case)
+        if effect.button is not None and (button := self._buttons.get(effect.button)) is not None:
+            rows.add(self._press(replace(button, used_by=effect.by)))
+        if case is None or not case.open:
+            return rows
+        now = effect.at_ms
+        if effect.action == "ack":
+            case = replace(case, state=CaseState.TAKEN, owner=effect.by, deadline_ms=None)
+        elif effect.action == "close":
+            state = CaseState.CLOSED
+            case = replace(case, state=state, owner=effect.by, outcome=effect.outcome, closed_ms=now, deadline_ms=None)
+        elif effect.action in {"escalate", "overdue"}:
+            rung = min(case.rung + 1, LAST_RUNG)
+            due = deadline(case.severity, now, self.hours) if rung < LAST_RUNG else None
+            case = replace(case, state=CaseState.OPEN, owner="", rung=rung, deadline_ms=due)
+        rows.add(self._keep(case))
+        return rows
+
+    def numbered(self, case: Case) -> tuple[Case, Commit]:
+        """Give a case its number, as its first card leaves; return it and the rows to commit before the card."""
+        if case.number is not None:
+            return case, Commit()
+        key, now = (case.community, case.audience), self._clock.now_ms()
+        recent = sum(
+            1
+            for one in self._cases.values()
+            if (one.community, one.audience) == key
+            and one.severity <= 2
+            and not one.quiet
+            and one.numbered_ms is not None
+            and one.numbered_ms > now - _WEEK_MS
+        )
+        quiet = case.track is Track.CONDUCT and case.severity <= 2 and recent >= CARDS_A_WEEK
+        self._numbers[key] = self._numbers.get(key, 0) + 1
+        case = replace(case, number=self._numbers[key], numbered_ms=now, quiet=quiet)
+        return case, self._keep(case)
+
+    def loud(self, case: Case) -> tuple[Case, Commit]:
+        """Let a quiet case have a card of its own: it became serious, or nobody looked at it."""
+        case = replace(case, quiet=False)
+        return case, self._keep(case)
+
+    def carded(self, case_id: str, card: CardOf) -> Commit:
+        """Note that a card stands in a room, and what a tap on it means; return the rows."""
+        case = self._cases[case_id]
+        rows = self._keep(replace(case, cards=(*case.cards, card)))
+        duty = "moderate" if self.audience(case) is Audience.MODERATORS else "safeguard"
+        for key, action in BUTTONS:
+            until = card.at_ms + BUTTON_MS
+            rows.add(self._press(Button(card.room_id, card.event_id, key, case_id, action, duty, until)))
+        return rows
+
+    def forget_card(self, case_id: str, card: CardOf) -> Commit:
+        """A card is gone: the homeserver was put back, or somebody removed it."""
+        case = self._cases[case_id]
+        self._cards.pop((card.room_id, card.event_id), None)
+        return self._keep(replace(case, cards=tuple(one for one in case.cards if one != card)))
+
+    def due(self, now_ms: int) -> list[Case]:
+        """Return the open cases whose time is over, the oldest first."""
+        late = [one for one in self._cases.values() if one.deadline_ms is not None and one.deadline_ms <= now_ms]
+        return sorted(late, key=lambda one: one.deadline_ms or 0)
+
+    def quiet_ones(self, community: str, audience: Audience) -> list[Case]:
+        """Return the cases of a week that have no card of their own, oldest first."""
+        since = self._clock.now_ms() - _WEEK_MS
+        return [
+            one
+            for one in self._cases.values()
+            if one.quiet and (one.community, one.audience) == (community, audience) and (one.numbered_ms or 0) > since
+        ]
+
+    def all_ids(self) -> list[str]:
+        """Return the ids of the cases that are kept in mind."""
+        return list(self._cases)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many cases stand where, for `status`: numbers only, of all audiences together."""
+        open_ones = [one for one in self._cases.values() if one.open]
+        return {"open": len(open_ones), "waiting": sum(1 for one in open_ones if one.state is CaseState.OPEN)}
+
+    # -- keeping ---------------------------------------------------------------------------------------------------
+
+    def _press(self, button: Button) -> Commit:
+        self._buttons[button.room_id, button.event_id, button.key] = button
+        row = {"homeserver": self._homeserver} | asdict(button)
+        row["case_id"] = row.pop("case")
+        return Commit(buttons=[row])
+
+    def _keep(self, case: Case) -> Commit:
+        self._put(case)
+        row = {
+            "homeserver": self._homeserver,
+            "id": case.id,
+            "record": orjson.dumps(asdict(case)),
+            "opened_ms": case.opened_ms,
+            "closed_ms": case.closed_ms,
+        }
+        return Commit(cases=[row])
+
+    def _put(self, case: Case) -> None:
+        self._cases[case.id] = case
+        self._current[case.community, case.track, case.about] = case.id
+        for card in case.cards:
+            self._cards[card.room_id, card.event_id] = case.id
+
+
+def plain_key(key: str) -> str:
+    """Return a reaction's key without the marks that keyboards add: how it is drawn, and the colour of a skin."""
+    return "".join(sign for sign in key[:20] if sign not in "\ufe0e\ufe0f" and not "\U0001f3fb" <= sign <= "\U0001f3ff")
+
+
+def _case_from(record: Mapping[str, Any]) -> Case:
+    fields: dict[str, Any] = dict(record)
+    fields["track"], fields["audience"] = Track(fields["track"]), Audience(fields["audience"])
+    fields["state"] = CaseState(fields["state"])
+    fields["events"] = tuple(CaseEvent(**one) for one in fields["events"])
+    fields["cards"] = tuple(CardOf(**one) for one in fields["cards"])
+    return Case(**fields)

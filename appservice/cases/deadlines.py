@@ -1,0 +1,86 @@
+"""The clock of the ladder: a case that nobody took in time is passed on, and in the end its person is told.
+
+Deadlines are stored with their cases, so they survive everything; what is due is looked at every second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import structlog
+
+from appservice.cases.book import CaseBook
+from appservice.cases.ladder import LAST_RUNG
+from appservice.cases.words import follow_up
+from appservice.flow import Card, Case, Clock, Effect, Lane, Place, TouchCase, Track, UrgentMessage
+from appservice.store import StoreRefused
+
+log = structlog.get_logger()
+
+_EVERY_S: Final = 1.0
+_RULE: Final = "deadline"
+
+
+class Deadlines:
+    """Looks which cases are due; `enact(effects)` commits what follows and starts on it."""
+
+    def __init__(
+        self, homeserver: str, book: CaseBook, clock: Clock, enact: Callable[[list[Effect]], Awaitable[None]]
+    ) -> None:
+        self._homeserver = homeserver
+        self._book = book
+        self._clock = clock
+        self._enact = enact
+
+    async def run(self) -> None:
+        """Look for the life of the process."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(_EVERY_S)
+
+    async def turn(self) -> None:
+        """Pass on what is due now."""
+        now = self._clock.now_ms()
+        for case in self._book.due(now):
+            try:
+                await self._enact(list(overdue(case, now, self._homeserver)))
+            except StoreRefused as error:
+                log.warning("deadline_waits", reason=error.reason)
+                return
+
+
+def overdue(case: Case, now_ms: int, homeserver: str) -> Iterable[Effect]:
+    """Yield what follows when a case's time is over. The same case and rung give the same effects."""
+    room = case.events[-1].room_id if case.events else ""
+    source, lane = f"timer/{case.id}/{case.rung}", Lane(homeserver, room)
+    void = case.number is None and case.track is Track.CONDUCT
+    if void:  # what it would have told of did not happen: its removal was refused, so no card ever left
+        yield TouchCase(
+            source=source, rule=_RULE, lane=lane, case=case.id, action="close", by="", at_ms=now_ms, outcome="void"
+        )
+        return
+    yield TouchCase(source=source, rule=_RULE, lane=lane, case=case.id, action="overdue", by="", at_ms=now_ms)
+    yield from follow_up(source, _RULE, lane, case, passed_on=True)
+    if case.rung + 1 < LAST_RUNG:
+        return
+    # The ladder ends here. Those who run the server are told that something waits: not what, and not about whom.
+    yield Card(
+        source=source,
+        rule=_RULE,
+        lane=lane,
+        community=case.community,
+        place=Place.OPS,
+        about="",
+        text="card.unanswered",
+    )
+    if case.track is Track.CONCERN and case.severity >= 3:
+        yield UrgentMessage(
+            source=source,
+            rule=_RULE,
+            lane=lane,
+            user_id=case.about,
+            text="care.nobody_yet",
+            items=({"person": case.about},),
+        )

@@ -1,0 +1,144 @@
+"""Composes what has to do with cases: their book and clock, evidence and its vault, cards, words and taps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from appservice.cases import (
+    CaseBook,
+    Deadlines,
+    Evidence,
+    ShowEvidenceExecutor,
+    Showing,
+    SweepEditsExecutor,
+)
+from appservice.conversation import CardExecutor, Desk
+from appservice.effects import Speaker
+from appservice.flow import Clock, Effect, Executor, Identity, Rules, TouchCase, Vault
+from appservice.service.config import BadConfiguration
+from appservice.store import Commit
+from appservice.vault import AgeVault
+from policies.hours import StaffedHours
+
+if TYPE_CHECKING:
+    from appservice.service.core import Core
+
+log = structlog.get_logger()
+
+#: Where the store keeps the public half of the key that evidence is sealed for.
+_PUBLIC = "vault_public"
+
+
+class Casework:
+    """The cases of one running service."""
+
+    def __init__(self, core: Core, clock: Clock, speaker: Speaker) -> None:
+        self._core = core
+        self._vault: AgeVault | None = None
+        self.vault_problem: str | None = None
+        name = core.config.homeserver.name
+        self.book = CaseBook(name, clock, core.direct_rooms.is_reached, self._in_room)
+        self.evidence = Evidence(name, self._the_vault, self.book, clock, self._community)
+        core.projection.cases = self.book
+        core.projection.removed = self.evidence.removed.keys()
+        desk = Desk(
+            self.book,
+            core.client,
+            speaker,
+            core.projection.place,
+            core.direct_rooms,
+            clock,
+            core.database.insist,
+        )
+        self.cards = CardExecutor(desk)
+        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock)
+        guardian = core.actors[Identity.GUARDIAN]
+        self.executors: dict[str, Executor] = {
+            "card": self.cards,
+            "urgent_card": self.cards,
+            "card_edit": self.cards,
+            "show_evidence": ShowEvidenceExecutor(showing, self._enact),
+            "sweep_edits": SweepEditsExecutor(core.client, guardian, self.evidence, core.database.insist),
+        }
+        self.recorders = {
+            "open_case": self.book.open,
+            "touch_case": self._touch,
+            "note_reading": self.evidence.note_reading,
+        }
+        self.deadlines = Deadlines(name, self.book, clock, self._enact)
+
+    async def load(self) -> None:
+        """Take up what an earlier life knew, and the vault. Raises `BadConfiguration`, `StoreRefused`."""
+        await self._open_vault()
+        await self.book.load(self._core.questions)
+        await self.evidence.load(self._core.questions)
+
+    def follow(self, rules: Rules, hours: StaffedHours) -> None:
+        """From now on these rules say who may, and these hours when somebody is there."""
+        self.book.rules = rules
+        self.book.hours = hours
+
+    def begin_anew(self) -> None:
+        """The homeserver is an older copy of itself: cards may be gone."""
+        self.cards.doubt(self.book.all_ids())
+
+    async def _enact(self, effects: list[Effect]) -> None:
+        await self._core.lanes.enact(effects)
+
+    def _touch(self, effect: Effect) -> Commit:
+        assert isinstance(effect, TouchCase)
+        rows = self.book.touch(effect)
+        case = self.book.by_id(effect.case)
+        if effect.action == "release" and case is not None:
+            rows.add(self._core.concerns.release(case.about, effect.source, effect.at_ms))
+        return rows
+
+    def _in_room(self, community: str, place: str, user_id: str) -> bool:
+        """Whether somebody sits in a system room, is asked into it, or may be there: then they see what stands in it."""
+        room_id = self._core.projection.place(community, place)
+        if room_id is not None and self._core.projection.membership(room_id, user_id) in {"join", "invite"}:
+            return True
+        rules = self._core.projection.rules
+        return rules is not None and rules.admits(community, place, user_id)
+
+    def _community(self, room_id: str) -> str:
+        room = self._core.projection.room(room_id)
+        return room.community if room is not None else ""
+
+    # -- the vault -------------------------------------------------------------------------------------------------
+
+    def _the_vault(self) -> Vault | None:
+        return self._vault
+
+    async def _open_vault(self) -> None:
+        """Seal for the key in its file; where that is missing, for the one we used before: what is removed is kept."""
+        config, known = self._core.config, await self._core.questions.position(_PUBLIC)
+        key = config.vault_key
+        public = AgeVault.public_of(key)
+        try:
+            if public is None and known is None:
+                if key.exists():
+                    raise BadConfiguration(f"{key}: holds no age key. Put the right file there, or take it away.")
+                public = AgeVault.make_key(key)
+                log.info("vault_key_made")
+            elif public is not None and key.stat().st_mode & 0o077:
+                key.chmod(0o600)
+        except OSError as error:
+            raise BadConfiguration(f"{key}: cannot be used ({error.strerror})") from None
+        if public is None:
+            self.vault_problem = f"the key that opens evidence is missing ({key.name}): put it back from your backup"
+        elif known is not None and public != known:
+            self.vault_problem = (
+                "the key that opens evidence is another one than before: older evidence needs the old one"
+            )
+        if self.vault_problem is not None:
+            log.error("vault_key_wrong")
+        try:
+            self._vault = AgeVault(key, public or known or "", config.evidence_recipients)
+        except ValueError as error:
+            raise BadConfiguration(f"evidence_recipients: {error}") from None
+        if known is None and public is not None:
+            row = {"homeserver": config.homeserver.name, "name": _PUBLIC, "value": public}
+            await self._core.database.commit(Commit(positions=[row]))
