@@ -58,7 +58,7 @@ class Catalogue:
     def _removed_notice(self, items: tuple[Item, ...]) -> Rendered:
         count = len(items)
         what = "a message" if count <= 1 else f"{count} messages"
-        why = "it had a phone number in it" if count <= 1 else "they had phone numbers in them"
+        why = f"it had {_what(items)} in it" if count <= 1 else f"they had {_what(items)} in them"
         return paragraphs(
             [
                 [("strong", f"I removed {what}"), ("", f" because {why}.")],
@@ -75,9 +75,9 @@ class Catalogue:
         return paragraphs(
             [
                 [("", "Hello. This is the helper program of your group.")],
-                [("", f"{removed} in {rooms}. There was a phone number in it.")],
+                [("", f"{removed} in {rooms}. There was {_what(items)} in it.")],
                 [("", "We keep contact details private, so that everybody stays safe. You are not in trouble.")],
-                [("", "Was it your own number? You can still share it with people you trust, in private.")],
+                [("", "Was it your own? You can still share it with people you trust, in private.")],
                 [
                     ("", "Do you think this was wrong? Reply "),
                     ("code", "appeal"),
@@ -91,7 +91,12 @@ class Catalogue:
         return paragraphs(
             [
                 [("", "Hello. This is the helper program of your group.")],
-                [("", f"You wrote your own phone number in {self._room_names(items)}. Everybody there can see it.")],
+                [
+                    (
+                        "",
+                        f"You wrote {_what(items, 'your own')} in {self._room_names(items)}. Everybody there can see it.",
+                    )
+                ],
                 [("", "That is your choice, and I left it there.")],
                 [("", "To take it back, remove the message yourself. Or reply "), ("code", "help"), ("", ".")],
             ],
@@ -107,7 +112,7 @@ class Catalogue:
             [
                 (
                     "",
-                    f"There was a phone number. {told(items, 'They were told privately how to ask for a second look.')}",
+                    f"There was {_what(items)}. {told(items, 'They were told privately how to ask for a second look.')}",
                 )
             ],
             [("", "Written by "), (f"a https://matrix.to/#/{quote(person)}", person), ("", ".")],
@@ -283,3 +288,21 @@ class Catalogue:
         if len(names) > 3:
             return f"{len(names)} rooms"
         return " and ".join(names) or "your group"
+
+
+#: What was found, as people call it. Numbers of health and money get a name that says no more.
+_WHAT = {
+    "phone": "a phone number",
+    "email": "an e-mail address",
+    "address": "an address",
+    "nhs_number": "a personal number",
+    "card": "bank details",
+    "bank": "bank details",
+}
+_OWN = {"phone": "your own phone number", "email": "your own e-mail address", "address": "your own address"}
+
+
+def _what(items: tuple[Item, ...], own: str = "") -> str:
+    kinds = {item.get("kind", "phone") for item in items} or {"phone"}
+    kind = kinds.pop() if len(kinds) == 1 else "several"
+    return _OWN.get(kind, "your own contact details") if own else _WHAT.get(kind, "contact details")

@@ -10,8 +10,7 @@ import io
 import re
 from dataclasses import dataclass
 from enum import Enum
-
-from appservice.detection.phone_numbers import PhoneFinding
+from typing import Protocol
 
 __all__ = ["Ownership", "OwnershipRules", "ownership_rules", "whose"]
 
@@ -34,6 +33,16 @@ class Ownership(Enum):
     OWN = "own"
     OTHERS = "others"
     UNCLEAR = "unclear"
+
+
+class Placed(Protocol):
+    """Something that stands at `text[start:end]`."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ def ownership_rules(csv_text: str) -> OwnershipRules:
     return OwnershipRules(tuple(phrases["before"]), tuple(phrases["after"]))
 
 
-def whose(text: str, finding: PhoneFinding, rules: OwnershipRules) -> Ownership:
+def whose(text: str, finding: Placed, rules: OwnershipRules) -> Ownership:
     """Whose the number at `finding` in `text` is; the phrase nearest to it decides, UNCLEAR if none is near.
 
     Of two as near the longer decides (`my mum's number` over `mum's number`), then OTHERS: hiding somebody's own

@@ -1,4 +1,4 @@
-"""The handler for other people's contact details in messages (DESIGN, section 7, items 1-3; CARE, rule 1).
+"""The handler for other people's personal data in messages (DESIGN, section 7, items 1-3; CARE, rule 1).
 
 Somebody else's number, or one of unclear owner, is removed, with a text that asks and does not accuse. A person's own
 number stays: they are told that everybody can see it.
@@ -7,6 +7,7 @@ number stays: they are told that everybody can see it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from appservice.flow import (
@@ -27,15 +28,25 @@ from appservice.flow import (
 #: Where members talk. System and direct rooms are for saying what must not be said elsewhere.
 _WATCHED = {Place.GROUP}
 
-#: `look(content)` says whose contact details a message carries.
-Look = Callable[[Mapping[str, Any]], str]
 NOBODYS, OWN, OTHERS = "nobody's", "own", "others"
 
 
-class PersonalData:
-    """`look` is `contact_details` below, or a stand-in."""
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Whose personal data a message carries, and of which kinds (`identifiers.KINDS`)."""
 
-    name = "personal_data.phone"
+    whose: str
+    kinds: tuple[str, ...] = ()
+
+
+#: `look(content)` says what a message carries.
+Look = Callable[[Mapping[str, Any]], Details]
+
+
+class PersonalData:
+    """`look` reads a message's content; see `service.detectors`."""
+
+    name = "personal_data"
 
     def __init__(self, look: Look) -> None:
         self._look = look
@@ -44,12 +55,13 @@ class PersonalData:
         event = item.event
         if event.type != "m.room.message" or facts.room.place not in _WATCHED or event.redacted or not event.sender:
             return ()
-        whose = self._look(event.content)
-        if whose == NOBODYS or event.replaces in facts.removed:
+        details = self._look(event.content)
+        if details.whose == NOBODYS or event.replaces in facts.removed:
             return ()  # whatever it says: an edit of what was removed goes anyway
-        entry = {"room": event.room_id, "event": event.event_id, "person": event.sender}
+        kind = details.kinds[0] if len(details.kinds) == 1 else "several"
+        entry = {"room": event.room_id, "event": event.event_id, "person": event.sender, "kind": kind}
         common = {"source": item.id, "rule": self.name, "lane": item.lane, "conduct_on": event.sender}
-        if whose == OWN:
+        if details.whose == OWN:
             offer = DirectMessage(**common, user_id=event.sender, text="your.own_number", items=(entry,))  # type: ignore[arg-type]
             return (offer,)
         case = OpenCase(
@@ -63,7 +75,7 @@ class PersonalData:
             event_id=event.event_id,
             late=item.late,
         )
-        redact = Redact(**common, room_id=event.room_id, event_id=event.event_id, reason=self.name)  # type: ignore[arg-type]
+        redact = Redact(**common, room_id=event.room_id, event_id=event.event_id, reason=f"{self.name}.{kind}")  # type: ignore[arg-type]
         after = common | {"after": redact.key, "items": (entry,)}
         told = DirectMessage(**after, user_id=event.sender, text="your.contact_details_removed")  # type: ignore[arg-type]
         return (

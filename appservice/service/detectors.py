@@ -8,8 +8,9 @@ from typing import Any
 
 import policies
 from appservice.detection.concern import Concern, ConcernRules
-from appservice.detection.ownership import Ownership, ownership_rules, whose
-from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, PersonalData
+from appservice.detection.identifiers import NEVER_SHOWN, Identifiers, helpline_addresses
+from appservice.detection.ownership import Ownership, Placed, ownership_rules, whose
+from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details, PersonalData
 from appservice.detection.phone_numbers import PhoneFinder, helpline_numbers, reserved_ranges
 from appservice.detection.text import visible_text
 from policies.schema import Policy
@@ -27,15 +28,21 @@ def personal_data(policy: Policy) -> PersonalData:
     finder = PhoneFinder(allowed, reserved=reserved_ranges(_rule("reserved-numbers-gb.csv")))
 
     finder.warm_up()
+    identifiers = Identifiers([*policy.community.allowed_contacts, *helpline_addresses(_rule("signposts/en-GB.csv"))])
 
-    def look(content: Mapping[str, Any]) -> str:
+    def look(content: Mapping[str, Any]) -> Details:
         text = visible_text(content)
         # A helpline or an office that nobody listed is no person's secret: removing it could cost somebody help.
-        findings = [finding for finding in finder.find(text) if finding.kind.may_be_private]
-        if not findings:
-            return NOBODYS
-        owners = {whose(text, finding, ownership) for finding in findings}
-        return OWN if owners == {Ownership.OWN} else OTHERS
+        phones = [finding for finding in finder.find(text) if finding.kind.may_be_private]
+        others = identifiers.find(text)
+        kinds = tuple(dict.fromkeys([*("phone" for _ in phones), *(one.kind for one in others)]))
+        if not kinds:
+            return Details(NOBODYS)
+        if NEVER_SHOWN.intersection(kinds):
+            return Details(OTHERS, kinds)
+        placed: list[Placed] = [*phones, *others]
+        owners = {whose(text, one, ownership) for one in placed}
+        return Details(OWN if owners == {Ownership.OWN} else OTHERS, kinds)
 
     return PersonalData(look)
 

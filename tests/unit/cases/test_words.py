@@ -1,0 +1,238 @@
+"""Taps and words: only ours, only once, only by those who may at that moment, and each refusal is kind and private."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from appservice.cases import CaseWords
+from appservice.cases.book import BUTTON_MS
+from appservice.flow import (
+    CardEdit,
+    CardOf,
+    Case,
+    Effect,
+    Event,
+    EventInput,
+    Facts,
+    NoteReading,
+    Origin,
+    Place,
+    RoomFacts,
+    ShowEvidence,
+    TouchCase,
+    UrgentCard,
+    UrgentMessage,
+)
+from tests.support.house import GHOSTS
+from tests.unit.cases.test_book import DEPUTY, LEAD, MEMBER, MODERATOR, Desk
+
+TEAM, LEADS, DM = "!team", "!leads", "!dm"
+PLACES = {TEAM: Place.MODERATORS, LEADS: Place.SAFEGUARDING, DM: Place.DIRECT}
+
+
+class Team(Desk):
+    """A desk with one case of conduct, whose card stands in the moderators' room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.case = self.carded(self.happens(), TEAM, "$card")
+
+    def carded(self, case: Case, room_id: str, event_id: str) -> Case:
+        case, _ = self.book.numbered(case)
+        self.book.carded(case.id, CardOf(room_id, event_id, self.clock.now, case.severity))
+        found = self.book.by_id(case.id)
+        assert found is not None
+        return found
+
+    def sends(
+        self,
+        who: str,
+        content: Mapping[str, Any],
+        *,
+        kind: str = "m.room.message",
+        room_id: str = TEAM,
+        membership: str = "join",
+        late: bool = False,
+    ) -> list[Effect]:
+        event = Event(
+            "$said", room_id, who, kind, content, origin_server_ts=self.clock.now - (3_600_000 if late else 0)
+        )
+        room = RoomFacts(room_id, PLACES[room_id], "c", members=MappingProxyType({who: membership}))
+        facts = Facts(self.clock.now, room, GHOSTS, "x", rules=self.people, cases=self.book)
+        item = EventInput("x", event, Origin.PUSH, self.clock.now)
+        return list(CaseWords().handle(item, facts))
+
+    def taps(self, who: str, key: object = "👀", target: object = "$card", **more: Any) -> list[Effect]:
+        relation = {"rel_type": "m.annotation", "event_id": target, "key": key}
+        return self.sends(who, {"m.relates_to": relation}, kind="m.reaction", **more)
+
+    def says(self, who: str, body: str, answers: str | None = None, **more: Any) -> list[Effect]:
+        content: dict[str, Any] = {"msgtype": "m.text", "body": body}
+        if answers is not None:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": answers}}
+        return self.sends(who, content, **more)
+
+
+def done(effects: list[Effect]) -> list[tuple[str, str]]:
+    return [(one.action, one.outcome) for one in effects if isinstance(one, TouchCase)]
+
+
+def told(effects: list[Effect]) -> list[str]:
+    assert all(isinstance(one, UrgentMessage) for one in effects)
+    return [one.text for one in effects if isinstance(one, UrgentMessage)]
+
+
+def test_a_tap_takes_a_case_and_the_card_says_so() -> None:
+    effects = Team().taps(MODERATOR)
+    assert done(effects) == [("ack", "")]
+    assert any(isinstance(one, CardEdit) for one in effects)
+    assert done(Team().taps(MODERATOR, "👀\ufe0f")) == [("ack", "")]
+
+
+def test_passing_on_sends_a_new_card_that_calls() -> None:
+    effects = Team().taps(MODERATOR, "⬆️")
+    assert done(effects) == [("escalate", "")]
+    assert any(isinstance(one, UrgentCard) for one in effects)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("another event than a card of ours", {"target": "$other"}),
+        ("another sign", {"key": "🎉"}),
+        ("another room", {"room_id": LEADS}),
+        ("no event", {"target": None}),
+        ("a list", {"key": ["👀"]}),
+        ("somebody who is not in the room", {"membership": "invite"}),
+    ],
+)
+def test_a_tap_that_is_none_changes_nothing_and_says_nothing(what: str, change: dict[str, Any]) -> None:
+    assert Team().taps(MODERATOR, **change) == [], what
+
+
+def test_a_reaction_to_a_card_that_somebody_imitated_means_nothing() -> None:
+    """What a card's content says is not looked at: only what we wrote down when we sent it."""
+    relation = {
+        "rel_type": "m.annotation",
+        "event_id": "$forged",
+        "key": "👀",
+        "case": Team().case.id,
+        "action": "close",
+    }
+    assert Team().sends(LEAD, {"m.relates_to": relation}, kind="m.reaction") == []
+
+
+def test_a_tap_counts_once() -> None:
+    team = Team()
+    (touch, *_) = team.taps(MODERATOR)
+    team.book.touch(touch)
+    assert told(team.taps(DEPUTY)) == ["case.tap_used"]
+    assert team.taps(MODERATOR) == [], "who has it already needs no answer"
+    team.does(team.case, "escalate")
+    assert told(team.taps(LEAD)) == ["case.tap_used"], "the old card's tap is spent"
+
+
+def test_a_tap_on_an_old_card_is_answered_with_the_words_that_still_work() -> None:
+    team = Team()
+    team.clock.now += BUTTON_MS + 1
+    assert told(team.taps(MODERATOR)) == ["case.tap_expired"]
+    assert done(team.says(MODERATOR, "ack", answers="$card")) == [("ack", "")]
+
+
+def test_the_role_is_asked_for_at_the_moment_of_the_tap() -> None:
+    team = Team()
+    team.people.duties["moderate"] = (LEAD,)
+    effects = team.taps(MODERATOR)
+    assert told(effects) == ["case.not_yours"]
+    (message,) = effects
+    assert isinstance(message, UrgentMessage)
+    assert message.user_id == MODERATOR
+    assert "reference" not in message.items[0], "who may not handle it learns nothing of it"
+
+
+def test_whom_a_case_is_about_cannot_handle_it_whatever_their_role() -> None:
+    team = Team()
+    case = team.carded(team.happens(LEAD), DM, "$p")
+    assert told(team.taps(LEAD, target="$p", room_id=DM)) == ["case.not_yours"]
+    assert told(team.says(LEAD, f"close {case.reference} resolved", room_id=DM)) == ["case.not_yours"]
+    assert told(team.says(LEAD, f"show {case.reference} I want to know", room_id=DM)) == ["case.unknown"]
+    assert done(team.says(DEPUTY, f"close {case.reference} resolved", room_id=DM)) == [("close", "resolved")]
+
+
+@pytest.mark.parametrize(
+    ("body", "answers", "what"),
+    [
+        ("ack", None, ("ack", "")),
+        ("Ack H-0001", None, ("ack", "")),
+        ("ack h-0001.", None, ("ack", "")),
+        ("close resolved", None, ("close", "resolved")),
+        ("close H-0001 mistake", None, ("close", "mistake")),
+        ("> <@inglenook-guardian:x> 🟠 1 message\n> removed\n\nclose resolved", "$card", ("close", "resolved")),
+        ("escalate", "$card", ("escalate", "")),
+    ],
+)
+def test_words_do_what_taps_do(body: str, answers: str | None, what: tuple[str, str]) -> None:
+    assert done(Team().says(MODERATOR, body, answers)) == [what]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "close the door please",
+        "ack, I saw that",
+        "show me the way",
+        "escalate this matter to the board",
+        "",
+        "acknowledged",
+    ],
+)
+def test_people_talk_and_nothing_happens(body: str) -> None:
+    assert Team().says(MODERATOR, body) == []
+
+
+def test_what_cannot_be_understood_is_answered_with_what_can() -> None:
+    team = Team()
+    assert told(team.says(MODERATOR, "close H-0001 because I say so")) == ["case.how_to_close"]
+    assert told(team.says(MODERATOR, "close it", answers="$card")) == ["case.how_to_close"]
+    assert told(team.says(MODERATOR, "ack H-0999")) == ["case.unknown"]
+    team.carded(team.happens("@another:x"), TEAM, "$two")
+    assert told(team.says(MODERATOR, "ack")) == ["case.which"]
+    team.does(team.case, "close", outcome="resolved")
+    assert told(team.says(MODERATOR, "ack H-0001")) == ["case.is_closed"]
+
+
+@pytest.mark.parametrize("content", [{}, {"body": 7, "msgtype": "m.text"}, {"msgtype": "m.notice", "body": "ack"}])
+def test_what_is_no_text_is_no_word(content: dict[str, Any]) -> None:
+    assert Team().sends(MODERATOR, content) == []
+
+
+def test_the_lead_sees_evidence_with_a_reason_that_is_written_down() -> None:
+    note, show = Team().says(LEAD, "show H-0001 a parent asked", room_id=LEADS)
+    assert isinstance(note, NoteReading)
+    assert isinstance(show, ShowEvidence)
+    assert (note.reason, note.by, show.user_id, show.item) == ("a parent asked", LEAD, LEAD, 1)
+    assert "a parent asked" not in str(show.record()), "why is nobody's business but the vault's"
+    (_, second) = Team().says(LEAD, "show H-0001/2 a parent asked", room_id=DM)
+    assert isinstance(second, ShowEvidence)
+    assert second.item == 2
+
+
+def test_evidence_is_refused_kindly_to_others_and_without_a_reason() -> None:
+    assert told(Team().says(MODERATOR, "show H-0001 just curious")) == ["case.show_not_yours"]
+    assert told(Team().says(LEAD, "show H-0001", room_id=LEADS)) == ["case.show_why"]
+    assert told(Team().says(LEAD, "show H-0077 a parent asked", room_id=LEADS)) == ["case.unknown"]
+    assert Team().says(LEAD, "show H-0001 a parent asked", room_id=LEADS, late=True) == []
+
+
+def test_a_named_human_ends_the_pause_of_rules_for_a_person() -> None:
+    team = Team()
+    case = team.carded(team.happens(track="concern", severity=3, kind="suicide"), LEADS, "$s")
+    effects = team.says(DEPUTY, f"release {case.reference}", room_id=LEADS)
+    assert done(effects) == [("release", "")]
+    assert told(team.says(MODERATOR, f"release {case.reference}")) == ["case.not_yours"]
+    assert told(team.says(LEAD, "release H-0001")) == ["case.nothing_to_release"]
+    assert case.about == MEMBER
