@@ -165,7 +165,8 @@ async def _harmful_message(stage: Stage, show: Show) -> None:
     before = {id(glimpse.event) for person in (rosa, sam, morgan) for glimpse in person.seen}
 
     def is_new(room_id: str, glimpse: Glimpse) -> bool:
-        return id(glimpse.event) not in before and _from_helper(glimpse, room_id, stage.helper)
+        ours = id(glimpse.event) not in before and _from_helper(glimpse, room_id, stage.helper)
+        return ours and "removed" in glimpse.body  # a welcome may come in between
 
     at = await _is_removed(stage, show, HARMFUL)
     private = _private_room(sam, stage.helper) or ""

@@ -74,7 +74,8 @@ async def step_f(stage: Stage, witness: Witness) -> None:
     await _posts(author, lounge, f"Jo again: {_NUMBER}")
     card = await first.message(team, stage.helper, "H-0002", author.user_id)
     good(await _tap(other, team, card, "⬆️"), "The moderator could not pass the card on")
-    passed = await lead.message(safeguarding, stage.helper, "H-0002", "passed on")
+    newest = await lead.message(safeguarding, stage.helper, "H-0002", "passed on")
+    passed = await lead.event(safeguarding, _original(newest)) or newest
     if lead.user_id not in passed["content"].get("m.mentions", {}).get("user_ids", []):
         raise NotSeen("Passed on, the card does not call the lead.")
     await witness.saw(
@@ -98,6 +99,7 @@ async def step_f(stage: Stage, witness: Witness) -> None:
 async def step_i(stage: Stage, witness: Witness) -> None:
     """Killed between two messages, ten more while it is down: each handled once, in order; the homeserver the same."""
     author, watcher, second, room_id = stage[LATE], stage[MODERATOR], stage[LEAD], stage.room_ids[CLOSED]
+    good(await author.join(room_id), f"{author.name} could not come in")
     written = [await _posts(author, room_id, f"one: {_NUMBER}")]
     await _gone(watcher, room_id, written[0])
     await stage.service.kill()

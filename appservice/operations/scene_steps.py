@@ -353,7 +353,7 @@ SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
     "d": ("remove", "your.not_in_group", "your.invite_withdrawn", "card.intruder", "card.invite_withdrawn"),
     "e": ("edit_of_removed", "removed.contact_details", "your.contact_details_removed"),
     "f": ("touch_case", "card_edit", "show_evidence", "case.not_yours", "case.show_not_yours"),
-    "g": ("urgent_message", "urgent_card", "care.suicide"),
+    "g": ("urgent_card", "care.suicide"),
     "h": ("care_gate",),
     "i": ("gap_check", "dedupe"),
 }

@@ -61,15 +61,21 @@ def test_every_step_is_seen_by_people_and_read_again_by_others(tmp_path: Path, p
         ("d", "remove"),
         ("d", "your.not_in_group"),
         ("d", "card.intruder"),
-        ("g", "urgent_message"),
+        ("e", "edit_of_removed"),
+        ("e", "removed.contact_details"),
+        ("f", "touch_case"),
+        ("f", "show_evidence"),
+        ("g", "care.suicide"),
         ("g", "urgent_card"),
         ("h", "care_gate"),
+        ("i", "gap_check"),
+        ("i", "dedupe"),
     ],
 )
 async def test_with_that_switched_off_exactly_that_step_fails(
     step: str, name: str, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene_people, "PATIENCE_S", 6.0)  # what is switched off never comes
+    monkeypatch.setattr(scene_people, "PATIENCE_S", 8.0)  # what is switched off never comes
     assert name in SWITCHES[step]
     out = Console(file=io.StringIO())
     played = await scene.run_scene(tmp_path / "demo", port, out, as_json=True, without=[name])

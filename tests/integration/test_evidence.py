@@ -1,0 +1,227 @@
+"""What was removed is sealed, shown to those who may see it, and stands nowhere on our disk to be read."""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+
+from appservice.operations.homeserver import EmbeddedHomeserver
+from tests.support.charity import ALIASES, SERVER_NAME, Charity
+from tests.support.raw_files import found_in
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeHomeserver
+
+pytestmark = pytest.mark.homeserver
+
+LEAD, MODERATOR, MEMBER, READER, STRANGER = "copper-lark", "river-stone", "late-robin", "high-meadow", "new-moon"
+HELPER = f"@inglenook-guardian:{SERVER_NAME}"
+NUMBER = "07700 900123"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def homeserver(make_homeserver: MakeHomeserver) -> EmbeddedHomeserver:
+    made = await make_homeserver(server_name=SERVER_NAME, alias_regexes=ALIASES)
+    await made.make_steward_admin()
+    return made
+
+
+class Room:
+    """A charity with people in its rooms."""
+
+    def __init__(self, charity: Charity, rooms: dict[str, str]) -> None:
+        self.charity = charity
+        self.rooms = rooms
+
+    async def sends(self, who: str, content: dict[str, Any], room: str = "carers-lounge") -> str:
+        path = f"/_matrix/client/v3/rooms/{quote(self.rooms[room], safe='')}/send/m.room.message/{secrets.token_hex(6)}"
+        status, answer = await self.charity.call("PUT", path, content, person=who)
+        assert status == 200, answer
+        return str(answer["event_id"])
+
+    async def says(self, who: str, body: str, room: str = "carers-lounge") -> str:
+        return await self.sends(who, {"msgtype": "m.text", "body": body}, room)
+
+    async def gone(self, event_id: str, room: str = "carers-lounge") -> None:
+        async def look() -> bool:
+            path = f"/_matrix/client/v3/rooms/{quote(self.rooms[room], safe='')}/event/{quote(event_id, safe='')}"
+            status, event = await self.charity.call("GET", path, person=READER)
+            return status == 200 and not event["content"]
+
+        await eventually(look, "the message is gone")
+
+    async def private(self, who: str) -> list[str]:
+        """Bodies of what the helper told somebody alone, newest first."""
+        _, joined = await self.charity.call("GET", "/_matrix/client/v3/joined_rooms", person=who)
+        bodies: list[str] = []
+        for room_id in set(joined["joined_rooms"]) - set(self.rooms.values()):
+            path = f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages"
+            _, page = await self.charity.call("GET", path, person=who, query={"dir": "b", "limit": "50"})
+            bodies += [
+                event["content"]["body"]
+                for event in page["chunk"]
+                if event["sender"] == HELPER and event["content"].get("body")
+            ]
+        return bodies
+
+    async def told(self, who: str, *parts: str) -> str:
+        async def look() -> str | None:
+            return next((body for body in await self.private(who) if all(part in body for part in parts)), None)
+
+        return await eventually(look, f"{who} is told {parts[0]}")
+
+    async def carded(self, *parts: str, room: str = "moderators") -> str:
+        async def look() -> str | None:
+            path = f"/_matrix/client/v3/rooms/{quote(self.rooms[room], safe='')}/messages"
+            _, page = await self.charity.call("GET", path, person=MODERATOR, query={"dir": "b", "limit": "50"})
+            for event in page["chunk"]:
+                content = event["content"].get("m.new_content", event["content"])
+                if event["sender"] == HELPER and all(part in content.get("body", "") for part in parts):
+                    return str(content["body"])
+            return None
+
+        return await eventually(look, f"a card with {parts[0]}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def room(homeserver: EmbeddedHomeserver, tmp_path: Path) -> AsyncIterator[Room]:
+    charity = await Charity.make(tmp_path / "charity", homeserver)
+    try:
+        await charity.service.start()
+        await charity.apply()
+        rooms = await charity.rooms()
+        for person in (LEAD, MODERATOR, MEMBER, READER, STRANGER):
+            await charity.sign_up(person)
+        for person in (LEAD, MODERATOR, MEMBER, READER):
+            assert await charity.join(person, rooms["carers-lounge"]) == 200
+        for person in (LEAD, MODERATOR):
+            assert await charity.join(person, rooms["moderators"]) == 200
+        assert await charity.join(LEAD, rooms["safeguarding"]) == 200
+        yield Room(charity, rooms)
+    finally:
+        await charity.stop()
+
+
+def edit(target: str, body: str, new: str) -> dict[str, Any]:
+    return {
+        "msgtype": "m.text",
+        "body": body,
+        "m.new_content": {"msgtype": "m.text", "body": new},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": target},
+    }
+
+
+async def test_no_word_of_a_member_stands_in_our_files_to_be_read(room: Room) -> None:
+    tokens = {
+        name: f"{name}{secrets.token_hex(12)}"
+        for name in ("body", "formatted", "newcontent", "fallback", "shown", "knock", "plea", "reason", "ordinary")
+    }
+    folder, rooms = room.charity.service.path.parent, room.rooms
+    await room.says(MEMBER, f"nothing special {tokens['ordinary']}")
+    first = await room.sends(
+        MEMBER,
+        {
+            "msgtype": "m.text",
+            "body": f"> <@somebody:x> {tokens['fallback']}\n\n{tokens['body']} {tokens['shown']} Jo is on {NUMBER}",
+            "format": "org.matrix.custom.html",
+            "formatted_body": f"<p>{tokens['formatted']} Jo is on {NUMBER}</p>",
+        },
+    )
+    again = await room.sends(MEMBER, edit(first, f"* {tokens['body']}", f"{tokens['newcontent']} {NUMBER}"))
+    knock = f"/_matrix/client/v3/knock/{quote(rooms['carers-lounge'], safe='')}"
+    assert (await room.charity.call("POST", knock, {"reason": tokens["knock"]}, person=STRANGER))[0] == 200
+    await room.says(READER, f"I can't go on any more {tokens['plea']}")
+    await room.gone(first)
+    assert found_in(folder, tokens) == []  # during
+    await room.gone(again)
+    await room.carded("H-0001", "ack H-0001")
+    await room.carded("asks to join")
+    await room.says(LEAD, f"show H-0001 {tokens['reason']}", "safeguarding")
+    assert NUMBER in await room.told(LEAD, "H-0001", tokens["shown"])
+    await room.told(READER, "carry this alone")
+    assert found_in(folder, tokens) == []  # after
+    await room.charity.service.kill()
+    assert found_in(folder, tokens) == []  # as somebody who takes the disk finds it
+    await room.charity.service.start()
+    await room.says(LEAD, "show H-0001/2 the second one too", "safeguarding")
+    await room.told(LEAD, tokens["newcontent"])
+    assert found_in(folder, tokens) == []
+
+
+def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
+    token = "needle" + secrets.token_hex(8)
+    import base64
+    import json
+
+    ways = {
+        "a": token.encode(),
+        "b": ("x" + token).encode("utf-16-le"),
+        "c": base64.b64encode(b"12345" + token.encode() + b"678"),
+        "d": base64.b64encode(b"1234" + token.encode() + b"678"),
+        "e": base64.b64encode(b"123" + token.encode() + b"678"),
+        "f": json.dumps("é" + token).encode(),
+        "g": b"zz" + gzip.compress(b"--" + token.encode()),
+        "h": "".join(f"\\u{ord(sign):04x}" for sign in token).encode(),
+    }
+    for name, data in ways.items():
+        (tmp_path / name).write_bytes(data)
+        assert any(one.startswith(name) for one in found_in(tmp_path, {"t": token})), name
+
+
+async def test_without_its_key_evidence_stays_shut_and_removing_goes_on(room: Room) -> None:
+    charity = room.charity
+    await room.gone(await room.says(MEMBER, f"before: Jo is on {NUMBER}"))
+    await room.carded("H-0001")
+    await charity.service.stop()
+    key = charity.service.config.vault_key
+    kept = key.read_bytes()
+    assert key.stat().st_mode & 0o077 == 0
+    key.unlink()
+    await charity.service.start()
+    status = await charity.service.status()
+    assert status is not None
+    assert any("key that opens evidence is missing" in one for one in status["problems"])
+    await room.gone(await room.says(MEMBER, f"meanwhile: Jo is on {NUMBER}"))
+    await room.says(LEAD, "show H-0001/2 a parent asked", "safeguarding")
+    await room.told(LEAD, "the key is not on the server")
+    key.write_bytes(kept)
+    key.chmod(0o600)
+    await room.says(LEAD, "show H-0001/2 a parent asked", "safeguarding")
+    assert "meanwhile" in await room.told(LEAD, "number 2 of 2")
+
+
+async def test_an_edit_that_makes_a_harmless_message_harmful_goes_and_the_message_stays(room: Room) -> None:
+    harmless = await room.says(MEMBER, "Tea on Tuesday?")
+    harmful = await room.sends(MEMBER, edit(harmless, "* Tea?", f"Ring Jo for tea: {NUMBER}"))
+    await room.gone(harmful)
+    path = f"/_matrix/client/v3/rooms/{quote(room.rooms['carers-lounge'], safe='')}/event/{quote(harmless, safe='')}"
+    _, event = await room.charity.call("GET", path, person=READER)
+    assert event["content"]["body"] == "Tea on Tuesday?"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"body": "hello", "format": "org.matrix.custom.html", "formatted_body": f"<b>Jo is on {NUMBER}</b>"},
+        {"body": f"Jo is on {NUMBER}", "format": "org.matrix.custom.html", "formatted_body": "<b>hello</b>"},
+        {"body": "Jo is on 07700\u202e \u200b900123"},
+        {"body": "x" * 50_000 + f" Jo is on {NUMBER}"},
+        {"body": "Jo: jo.bloggs@mail.example, 12 Mill Lane, Leeds LS1 4AB"},
+        {"body": "Jo's card is 4111 1111 1111 1111"},
+    ],
+    ids=["only in the HTML", "only in the body", "hidden signs", "50 kB", "e-mail and address", "card"],
+)
+async def test_what_some_client_shows_counts(room: Room, content: dict[str, Any]) -> None:
+    await room.gone(await room.sends(MEMBER, {"msgtype": "m.text", **content}))
+    card = await room.carded("H-000", MEMBER)
+    assert NUMBER not in card
+    assert "4111" not in card
+    assert "Mill Lane" not in card
