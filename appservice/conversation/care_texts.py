@@ -84,12 +84,14 @@ class CareTexts:
         item = items[0] if items else {}
         person, room = item.get("person", ""), item.get("room", "")
         urgent = item.get("severity", "") == "4"
-        title = "🔴 Danger now: please look at once" if urgent else "🟠 Somebody may need you"
+        title = "🔴 Somebody needs you at once" if urgent else "🟠 Somebody may need you"
         link = f"a https://matrix.to/#/{quote(room)}/{quote(item.get('event', ''))}?via={quote(self._server_name)}"
         reached = told(items, "They got a kind message with helplines, and nothing was removed.")
         calls = tuple(dict.fromkeys([*item.get("calls", "").split(), *([item["to"]] if item.get("to") else [])]))
         lines: list[list[tuple[str, str]]] = [
             [("strong", title), ("", ".")],
+            # First what may light up on a lock screen (CARE, rule 6).
+            [("", "This line is for those who look after the community. Please open it.")],
             [
                 (
                     "",

@@ -27,8 +27,10 @@ from appservice.flow import (
     effect_from_record,
 )
 from appservice.matrix import parse_event
+from appservice.membership import Arrivals, Doors
 from appservice.people import Concerns
 from appservice.service.detectors import concern, personal_data
+from appservice.service.upkeep import EVIDENCE_KEPT_MS
 from policies.load import load_policy
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, House, fresh_store, message, open_house, state_of
 from tests.support.paths import POLICIES
@@ -267,3 +269,81 @@ def test_a_concern_holds_no_words_of_the_message() -> None:
     concerned = Concerned(source="$1", rule="concern", lane=None, user_id=SAM, kind="suicide", severity=3, at_ms=1)  # type: ignore[arg-type]
     assert set(concerned.__dataclass_fields__) >= {"user_id", "kind", "severity", "at_ms"}
     assert not {"text", "body", "content"} & set(concerned.__dataclass_fields__)
+
+
+class Hybrid(Rules):
+    """A group at which people ask; nobody is in it by the file."""
+
+    def kind(self, community: str, group: str) -> str:
+        return "hybrid"
+
+    def admits(self, community: str, group: str, user_id: str) -> bool:
+        return user_id in {LEAD, DEPUTY}
+
+
+async def test_care_13_plumbing_tells_no_secrets(tmp_path: Path) -> None:
+    """What somebody wrote when they asked, or forced their way in, stands in nothing that we send or keep."""
+    secret = "because my husband died"
+    async with open_house(fresh_store(tmp_path)) as house:
+        house.projection.rules = Hybrid()
+        house.lanes.handlers = (Doors(), Arrivals())
+        for n, membership in enumerate(("knock", "join", "invite")):
+            event = {
+                "type": "m.room.member",
+                "state_key": f"@p{n}:hearth.example",
+                "sender": f"@p{n}:hearth.example",
+                "event_id": f"$m{n}",
+                "room_id": GROUP,
+                "origin_server_ts": house.clock.now,
+                "content": {"membership": membership, "reason": secret, "displayname": secret},
+            }
+            await house.lanes.accept([house.input(parse_event(event, GROUP))])
+        rows = await house.table("SELECT record FROM outbox")
+        assert rows
+        assert not [row for row in rows if b"husband" in row[0]]
+        codes = [orjson.loads(row[0]).get("code") for row in rows]
+        assert {code for code in codes if code} <= {"not_admitted", "invite_withdrawn"}
+        for table in ("audit", "rooms", "members", "journal"):
+            assert "husband" not in str(await house.table(f"SELECT * FROM {table}")), table
+
+
+async def test_care_17_who_joins_is_told_what_a_program_does_here(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        house.projection.rules = Rules()
+        house.lanes.handlers = (Arrivals(),)
+
+        async def arrives(event_id: str) -> list[str]:
+            event = {
+                "type": "m.room.member",
+                "state_key": "@new:hearth.example",
+                "sender": "@new:hearth.example",
+                "event_id": event_id,
+                "room_id": GROUP,
+                "content": {"membership": "join"},
+            }
+            await house.lanes.accept([house.input(parse_event(event, GROUP))])
+            rows = await house.table(f"SELECT record FROM outbox WHERE source = '{event_id}'")
+            return [str(orjson.loads(row[0]).get("text")) for row in rows if b"direct_message" in row[0]]
+
+        assert await arrives("$1") == ["direct.welcome"]
+        house.projection.set_direct_room("@new:hearth.example", "!dm", "reached")
+        assert await arrives("$2") == [], "once, not at each door"
+    said = words("direct.welcome")
+    for promise in (
+        "helper program",
+        "I look for some words",
+        "I miss many",
+        "people decide",
+        "everybody who is there can read",
+        "Those who run the server could read it too",
+        "kept sealed for one year",
+        "Only safeguarding leads open it",
+        "appeal",
+        "Somebody else looks at it",
+        "Monday to Friday, 9 to 5",
+    ):
+        assert promise in said, promise
+
+
+def test_care_17_what_it_says_of_keeping_is_what_is_done() -> None:
+    assert EVIDENCE_KEPT_MS == 365 * 24 * 3600 * 1000

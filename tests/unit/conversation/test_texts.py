@@ -110,6 +110,35 @@ def test_the_lock_screen_tells_neither_who_nor_where(text: str, count: int) -> N
     assert ROOM.split(maxsplit=1)[0] not in first
 
 
+#: Words that must not light up on a locked screen, whoever's it is.
+TELLING = (
+    "suicid", "harm", "abuse", "danger", "samaritans", "999", "116", "violen", "kill", " die", "crisis", "distress",
+    "police", "drug", "evidence", "mental", "risk", "threat", "07700",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["suicide", "domestic_abuse", "contact_details", "phone", "bank"])
+def test_no_first_line_tells_what_it_is_about(text: str, kind: str) -> None:
+    for severity in "1234":
+        extra = {
+            "kind": kind,
+            "severity": severity,
+            "reference": "S-0001",
+            "calls": SAM,
+            "contact": "yes",
+            "late": "yes",
+        }
+        first = catalogue().render(text, tuple({**one, **extra} for one in items(2))).body[:80].lower()
+        assert not [word for word in TELLING if word in first], first
+
+
+def test_what_can_be_tapped_has_a_word_beside_it(text: str) -> None:
+    rendered = catalogue().render(text, tuple({**one, "reference": "H-0001", "state": "open"} for one in items(1)))
+    for line in rendered.html.split("</p>"):
+        if (re.search(r"\btap\b", line, re.IGNORECASE) and "👀" in line) or ("⬆" in line and "tap" in line):
+            assert "<code>" in line, line
+
+
 @pytest.mark.parametrize("count", [1, 12])
 def test_no_text_accuses_or_quotes(text: str, count: int) -> None:
     body = catalogue("Welcome").render(text, items(count)).body.lower()
