@@ -21,6 +21,8 @@ from benchmarks.stack import Stage
 from benchmarks.worlds import SERVER, SMALL, World, settled, world
 
 VIOLATING = 0.10
+#: People who write once in the burst that they cannot go on.
+PLEAS = 20
 LIMIT_MS = 2000.0
 SHARE = 0.9
 #: Seconds after the burst by which everything must be said.
@@ -74,12 +76,16 @@ async def run(settings: Settings) -> Figure:
         service = await stage.ours()
         await _warm_up(stage)
         await settled(service)
-        ours = await _burst(stage, own_rate, seconds, settle_s=60, until_quiet=service)
+        ours = await _burst(stage, own_rate, seconds, settle_s=60, until_quiet=service, pleas=PLEAS)
         follows, written = await _said(stage, service, ours.seen)
+        called = _calls(service, ours.seen["pleas"])
     settings.say(f"ours at {own_rate:.0f}/s: p95 {ours.p95:.0f} ms")
     figure.measures[f"ours, at {SHARE:g} of it"] = summarise("ms", [visible(ours.seen)])
     figure.facts["texts written (merged)"] = len(written)
     _judge(figure, ours, follows)
+    figure.measures["urgent card after its plea, during the burst"] = summarise("ms", [called])
+    figure.bars.append(Bar("pleas without an urgent card", PLEAS - len(called), at_most=0))
+    figure.bars.append(Bar("p95 of the urgent card [ms]", percentile(called, 0.95), at_most=LIMIT_MS))
     await _cost(figure, small, settings, rate)
     figure.notes.append(
         f"bursts of {seconds:g} s, 10 % violating, 10 rooms, 20 authors; one burst a rate, no repetition"
@@ -197,6 +203,15 @@ def _outbox(service: ServiceProcess, sources: Iterable[str]) -> list[tuple[str, 
         (source, kind, settled_ms if state in {"done", "merged"} else None, room or "", event or "")
         for source, kind, state, settled_ms, room, event in rows
         if source in wanted
+    ]
+
+
+def _calls(service: ServiceProcess, pleas: list[dict[str, Any]]) -> list[float]:
+    """Return after how many ms each plea's urgent card stood in the room, by the homeserver's answer."""
+    sent_at = {one["event_id"]: one["at_ms"] for one in pleas}
+    rows = _outbox(service, sent_at)
+    return [
+        float(settled - sent_at[source]) for source, kind, settled, _, _ in rows if kind == "urgent_card" and settled
     ]
 
 

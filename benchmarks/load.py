@@ -44,7 +44,8 @@ class Phase:
     """Messages at `rate` a second for `seconds`, a share of them `violating`; `redact_here` makes the load redact
     each itself (the raw round trip). `newcomers` instead: each joins a room and writes a number at once.
     Without `observe` nobody has a long poll open, and nothing is seen to
-    arrive. `also_write` is what a bare writer adds for each violation: [room id, user id, content]."""
+    arrive. `pleas`: so many newcomers, in rooms before it begins, each write once that they cannot go on, spread evenly.
+    `also_write` is what a bare writer adds for each violation: [room id, user id, content]."""
 
     name: str
     seconds: float = 0.0
@@ -56,6 +57,7 @@ class Phase:
     seed: int = 1
     also_write: list[list[Any]] = field(default_factory=list)
     observe: bool = True
+    pleas: int = 0
 
 
 @dataclass(slots=True)
@@ -136,6 +138,8 @@ class Load:
         sent: list[Sent] = []
         send_ms: list[float] = []
         late_ms = 0.0
+        pleas: list[Sent] = []
+        await self._come_in(phase.pleas)
         started, started_at_ms = monotonic(), time.time_ns() // 1_000_000
         total = round(phase.rate * phase.seconds)
         for n in range(total):
@@ -148,6 +152,8 @@ class Load:
             # What the load redacts itself carries no number: a bot that listens must not redact it too.
             body = violating(random) if bad and not phase.redact_here else harmless(random)
             self._spawn(self._send(room, who, body, bad, phase, sent, send_ms))
+            if int((n + 1) * phase.pleas / total) > (count := int(n * phase.pleas / total)):
+                self._spawn(self._plea(count, pleas))
         for n in range(phase.newcomers):
             await self._newcomer(n, violating(random), phase, sent, send_ms)
         await self._all_sent()
@@ -164,6 +170,7 @@ class Load:
             "send_ms": send_ms,
             "late_ms": late_ms,
             "violating": [asdict(one) for one in sent],
+            "pleas": [asdict(one) for one in pleas],
             "missed": sum(1 for one in sent if one.visible_ms is None),
             "false_hits": len(false_hits),
             "notices_seen": self._said - said_before,
@@ -232,6 +239,21 @@ class Load:
         await self.call("POST", f"/_matrix/client/v3/join/{quote(room, safe='')}", who, {})
         await self._send(room, who, body, True, phase, sent, send_ms)
         await asyncio.sleep(0.5)
+
+    async def _come_in(self, count: int) -> None:
+        """Let newcomers join, each with a private room of their own, before anything is measured."""
+        for n in range(count):
+            room = self._rooms[n % len(self._rooms)]
+            await self.call("POST", f"/_matrix/client/v3/join/{quote(room, safe='')}", f"newcomer{n:03d}", {})
+        await asyncio.sleep(3.0 if count else 0.0)
+
+    async def _plea(self, n: int, pleas: list[Sent]) -> None:
+        self._serial += 1
+        room, who = self._rooms[n % len(self._rooms)], f"newcomer{n:03d}"
+        path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.message/{os.getpid()}-{self._serial}"
+        body = {"msgtype": "m.text", "body": "I can't go on any more", "m.mentions": {}}
+        answer = await self.call("PUT", path, who, body)
+        pleas.append(Sent(answer["event_id"], time.time_ns() // 1_000_000, monotonic(), 0.0))
 
     async def _until_gone(self, sent: list[Sent], settle_s: float) -> None:
         until = monotonic() + settle_s
