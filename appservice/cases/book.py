@@ -238,6 +238,16 @@ class CaseBook:
         self._cards.pop((card.room_id, card.event_id), None)
         return self._keep(replace(case, cards=tuple(one for one in case.cards if one != card)))
 
+    def forget_events(self, lost: Collection[str]) -> Commit:
+        """The homeserver was put back: of open cases, messages that it does not have any more go; return the rows."""
+        rows = Commit()
+        for case in list(self._cases.values()):
+            kept = tuple(one for one in case.events if one.event_id not in lost)
+            if case.open and len(kept) < len(case.events):
+                gone = len(case.events) - len(kept)
+                rows.add(self._keep(replace(case, events=kept, count=max(case.count - gone, len(kept)))))
+        return rows
+
     def due(self, now_ms: int) -> list[Case]:
         """Return the open cases whose time is over, the oldest first."""
         late = [one for one in self._cases.values() if one.deadline_ms is not None and one.deadline_ms <= now_ms]

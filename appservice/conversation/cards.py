@@ -35,11 +35,14 @@ from appservice.store import Commit
 _NO_ROOM_MS: Final = 2_000
 #: ms in which further words of the same severity edit the card that called, and do not call again.
 _CALLED_MS: Final = 5 * 60 * 1000
+#: ms after which the list of small cases begins anew.
+_LIST_MS: Final = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits."""
+    """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits;
+    `remember(name, value)` keeps a word over restarts, and `recall(name)` gives it back."""
 
     book: CaseBook
     client: HomeserverClient
@@ -48,6 +51,8 @@ class Desk:
     rooms: DirectRooms
     clock: Clock
     insist: Callable[[Commit], Awaitable[None]]
+    recall: Callable[[str], Awaitable[str | None]]
+    remember: Callable[[str, str], Awaitable[None]]
 
 
 class CardExecutor:
@@ -59,14 +64,15 @@ class CardExecutor:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._summaries: dict[tuple[str, Audience], str] = {}
         self._unsure: set[str] = set()
+        self._lists_in_doubt = False
+        self._listing = asyncio.Lock()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def doubt(self, case_ids: Collection[str]) -> None:
         """The homeserver was put back to an older copy: the cards of these cases may be gone."""
         self._unsure.update(case_ids)
-        self._summaries.clear()
+        self._lists_in_doubt = True
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, Card)
@@ -208,20 +214,30 @@ class CardExecutor:
 
     async def _summary(self, effect: Card, case: Case, room_id: str, attempt: Attempt) -> Result:
         """One list for the cases of a week that got no card of their own (CARE, rule 16)."""
-        key = (case.community, case.audience)
-        quiet = self._desk.book.quiet_ones(*key)
-        items = tuple(
-            {"person": one.about, "reference": one.reference, "state": one.state, "count": str(one.count)}
-            for one in quiet
-        )
-        standing = self._summaries.get(key)
-        say = self._desk.speaker.say
-        if standing is not None and len(quiet) > 1:
-            return await say(room_id, effect, "card.summary", items, attempt, replaces=standing)
-        done = await say(room_id, effect, "card.summary", items, attempt)
-        if done.event_id is not None:
-            self._summaries[key] = done.event_id
-        return done
+        async with self._listing:
+            quiet = self._desk.book.quiet_ones(case.community, case.audience)
+            items = tuple(
+                {"person": one.about, "reference": one.reference, "state": one.state, "count": str(one.count)}
+                for one in quiet
+            )
+            name = f"case_list/{case.community}/{case.audience}"
+            standing = await self._standing(name)
+            say = self._desk.speaker.say
+            if standing is not None:
+                return await say(room_id, effect, "card.summary", items, attempt, replaces=standing)
+            done = await say(room_id, effect, "card.summary", items, attempt)
+            if done.event_id is not None:
+                await self._desk.remember(name, f"{done.event_id} {self._desk.clock.now_ms()}")
+            return done
+
+    async def _standing(self, name: str) -> str | None:
+        """The id of the list that stands in the room, None where a new one begins: after a week."""
+        event_id, _, since = (await self._desk.recall(name) or "").partition(" ")
+        if self._lists_in_doubt:
+            self._lists_in_doubt = False
+            return None
+        fresh = since.isdecimal() and int(since) > self._desk.clock.now_ms() - _LIST_MS
+        return event_id if event_id and fresh else None
 
 
 def _text(case: Case) -> str:

@@ -367,6 +367,11 @@ class Lanes:
             raw["unsigned"] = {"redacted_because": {}}
         return encode(raw)
 
+    async def idle(self) -> None:
+        """Return once no lane has anything waiting that was there when this was called."""
+        if self._workers:
+            await asyncio.wait(list(self._workers.values()))
+
     @property
     def waiting(self) -> int:
         return sum(len(queue) for queue in self._queues.values())

@@ -7,7 +7,7 @@ handled, and effects that became events, may be gone. Noticed by asking for the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -63,6 +63,8 @@ class RestoreCheck:
         self._audit = audit
         self._clock = clock
         self.begin_anew: Callable[[], Awaitable[None]] | None = None
+        #: is told first which events are lost; returns rows to commit
+        self.noticed: Callable[[Collection[str]], Commit] = lambda _lost: Commit()
         self.times = 0
         self.lost = 0
 
@@ -91,6 +93,7 @@ class RestoreCheck:
             known = known[1:]  # said since
         lost = await self._count_lost([(room, event) for room, event, _ in known])
         since = (known[min(lost, len(known) - 1)][2] if known else self._clock.now_ms()) - _MARGIN_MS
+        await self._database.commit(self.noticed({event for _, event, _ in known[:lost]}))
         repeated = void = 0
         for settled in await self._questions.settled_since(since):
             if await self._has(settled.event_room, settled.event_id):

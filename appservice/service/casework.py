@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import structlog
@@ -51,6 +52,8 @@ class Casework:
             core.direct_rooms,
             clock,
             core.database.insist,
+            core.questions.position,
+            self._remember,
         )
         self.cards = CardExecutor(desk)
         showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock)
@@ -80,9 +83,14 @@ class Casework:
         self.book.rules = rules
         self.book.hours = hours
 
-    def begin_anew(self) -> None:
-        """The homeserver is an older copy of itself: cards may be gone."""
+    def older_homeserver(self, lost: Collection[str]) -> Commit:
+        """The homeserver is an older copy of itself, without the events `lost`: cards may be gone; return the rows."""
         self.cards.doubt(self.book.all_ids())
+        return self.book.forget_events(lost)
+
+    async def _remember(self, name: str, value: str) -> None:
+        row = {"homeserver": self._core.config.homeserver.name, "name": name, "value": value}
+        await self._core.database.insist(Commit(positions=[row]))
 
     async def _enact(self, effects: list[Effect]) -> None:
         await self._core.lanes.enact(effects)

@@ -54,6 +54,8 @@ DEVICE = "INGLENOOK"
 GUARDIAN_NAME = "Helper (bot)"
 #: Seconds between two audits, in which each room is read once.
 AUDIT_S = 3600.0
+#: Seconds that a start waits at most for what was missed, before rooms are compared with the policy.
+_CATCH_UP_S = 10.0
 
 
 class SystemClock:
@@ -156,7 +158,7 @@ class Core:
             self.audit,
             clock,
         )
-        self.restore_check.begin_anew = self._begin_anew
+        self._watch_for_older_copies()
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
         self.endpoint.passed_over = self.gap.soon
@@ -179,6 +181,10 @@ class Core:
         self.control = Control(self.governance, self.endpoint.authorised, lambda: self.ready)
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
+
+    def _watch_for_older_copies(self) -> None:
+        self.restore_check.noticed = self.casework.older_homeserver
+        self.restore_check.begin_anew = self._begin_anew
 
     def _guard(self) -> None:
         """What is removed is sealed with its removal; nobody in distress is corrected (CARE, rule 1)."""
@@ -226,7 +232,6 @@ class Core:
         """The homeserver is an older copy of itself: identities, rooms, state and token are made true again."""
         self.gap.forget_token()
         self.notices.forget()
-        self.casework.begin_anew()
         self.projection.forget_all()
         await self._exist(again=True)
         await self._learn(again=True)
@@ -299,6 +304,7 @@ class Core:
                 if not any(task.get_name() == "gap" for task in self._tasks):
                     self._tasks.append(asyncio.create_task(self.gap.run(), name="gap"))
                 self.waiting_for = "provisioning"
+                await self._caught_up()
                 await self.governance.keep()
                 self.waiting_for = None
                 self.ready = True
@@ -309,6 +315,13 @@ class Core:
                 self.waiting_for = f"homeserver answered {error}"
                 log.error("start_failed", error=str(error))
                 await asyncio.sleep(5)
+
+    async def _caught_up(self) -> None:
+        """Plan from what is, not from before what was missed: wait a moment until that is known and read."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CATCH_UP_S):
+                await self.gap.caught_up.wait()
+                await self.lanes.idle()
 
     async def _exist(self, again: bool = False) -> None:
         """Make our own identities and their devices exist; asked of the homeserver once in a store's life."""

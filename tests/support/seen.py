@@ -175,8 +175,11 @@ def removals_on_cards(shown: Iterable[SeenMessage], guardian: str) -> Counter[st
 
 def removals_counted_on_cards(shown: Iterable[SeenMessage], guardian: str, author: str) -> int:
     """How many removals the guardian's cards about `author` (a user id) speak of, all together."""
-    about = f"Written by {author}."
-    return sum(_told(_COUNT_IN_CARD, card) for card in shown if card.sender == guardian and about in (card.text or ""))
+    about, listed = f"Written by {author}.", re.compile(rf"[HSP]-\d{{4}}: (\d+) by {re.escape(author)}[.,]")
+    cards = [card for card in shown if card.sender == guardian]
+    own = sum(_told(_COUNT_IN_CARD, card) for card in cards if about in (card.text or ""))
+    # After five cards in a week the rest stands in one list (CARE, rule 16).
+    return own + sum(int(count) for card in cards for count in listed.findall(card.text or ""))
 
 
 def redactions(timeline: Iterable[SeenEvent], by: str) -> dict[str, list[str]]:
