@@ -11,6 +11,7 @@ import asyncio
 import hmac
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -33,6 +34,8 @@ _NOT_OURS = {"errcode": "M_NOT_FOUND", "error": "Not found"}
 
 #: Seconds that a push waits for what was said before it, after one of us was away.
 _WAITS_S = 5.0
+#: Seconds without a transaction after which the homeserver has nothing more that it kept for us.
+_QUIET_S = 0.2
 
 
 class Endpoint:
@@ -57,6 +60,8 @@ class Endpoint:
         self.passed_over: Callable[[], None] = lambda: None
         #: set while nothing older may be missing; a push waits for it, but not for long
         self.in_order: asyncio.Event | None = None
+        self._under_way = 0
+        self._answered_at = monotonic()
         self.transactions = 0
         self.oversized = 0
         self.undecodable = 0
@@ -83,7 +88,20 @@ class Endpoint:
             return False
         return True
 
+    async def quiet(self) -> None:
+        """Return once no transaction came for a moment: what the homeserver kept for us while we were away is here."""
+        while self._under_way or monotonic() - self._answered_at < _QUIET_S:  # noqa: ASYNC110
+            await asyncio.sleep(_QUIET_S / 4)
+
     async def _transaction(self, request: web.Request) -> web.Response:
+        self._under_way += 1
+        try:
+            return await self._taken(request)
+        finally:
+            self._under_way -= 1
+            self._answered_at = monotonic()
+
+    async def _taken(self, request: web.Request) -> web.Response:
         if not self.authorised(request):
             return _refusal(request)
         body = await self._read(request)

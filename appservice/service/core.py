@@ -321,6 +321,7 @@ class Core:
         with suppress(TimeoutError):
             async with asyncio.timeout(_CATCH_UP_S):
                 await self.gap.caught_up.wait()
+                await self.endpoint.quiet()
                 await self.lanes.idle()
 
     async def _exist(self, again: bool = False) -> None:
