@@ -290,7 +290,7 @@ async def test_a_redaction_in_doubt_is_not_sent_a_second_time(make_community: Ma
     try:
         effect = Redact(
             source=sent.event_id,
-            rule="personal_data.phone",
+            rule="personal_data",
             lane=Lane(core.config.homeserver.name, sent.room_id),
             room_id=sent.room_id,
             event_id=sent.event_id,
