@@ -1,36 +1,215 @@
-"""What texts are made of: paragraphs whose body and HTML say the same, and small words that several texts share."""
+"""What texts are made of: which keys of the catalogue are said, when, and with which values. No words."""
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
 
-from appservice.flow import Item, Rendered
+from appservice.conversation.markup import clean, filled, quotable
+from appservice.conversation.phrases import Phrases
+from appservice.flow import Item
 
-#: Numbers from the published table of signposts (policies/rules/signposts/en-GB.csv).
-DANGER = "In danger now? Call 999. Samaritans, free, day or night: 116 123."
-
-
-def told(items: tuple[Item, ...], words: str) -> str:
-    """Whether the person a card is about knows: a message that nobody can read is none."""
-    reached = bool(items) and items[0].get("told", "yes") == "yes"
-    return words if reached else "They could not be told: not reached. Please find another way."
+Items = tuple[Item, ...]
+#: For which items a part is said: once for each tuple that comes back, and not at all for none.
+Said = Callable[[Items], tuple[Items, ...]]
 
 
-def people(items: tuple[Item, ...]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a community gives to its texts."""
+
+    room_name: Callable[[str], str]
+    server_name: str
+    hours: str
+    phrases: Phrases
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A key that is said; its plural goes by the number of items. It gets exactly the values of `needs`."""
+
+    key: str
+    needs: frozenset[str]
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What makes up one event: its parts in turn, whether it is a mere notice, and whom it mentions."""
+
+    parts: tuple[Part, ...]
+    notice: bool = False
+    mentions: Callable[[Items], tuple[str, ...]] = lambda _items: ()
+
+
+def always(items: Items) -> tuple[Items, ...]:
+    return (items,)
+
+
+def part(key: str, *needs: str, said: Said = always) -> Part:
+    return Part(key, frozenset(needs), said)
+
+
+def when(field: str, *values: str, otherwise: str = "") -> Said:
+    """Said if the first item has one of these values in a field; `otherwise` stands for a field that is not there."""
+    return lambda items: (items,) if _first(items).get(field, otherwise) in values else ()
+
+
+def unless(field: str, *values: str, otherwise: str = "") -> Said:
+    """Said if the first item has none of these values in a field."""
+    return lambda items: () if _first(items).get(field, otherwise) in values else (items,)
+
+
+def both(*said: Said) -> Said:
+    """Said only if all of these conditions let it be said."""
+    return lambda items: (items,) if all(one(items) for one in said) else ()
+
+
+def given(*fields: str) -> Said:
+    """Said if the first item has something in each of these fields."""
+    return lambda items: (items,) if all(_first(items).get(field) for field in fields) else ()
+
+
+def lacking(field: str) -> Said:
+    """Said if the first item has nothing in a field."""
+    return lambda items: () if _first(items).get(field) else (items,)
+
+
+def each(most: int) -> Said:
+    """Said once for each of the first items."""
+    return lambda items: tuple((item,) for item in items[:most])
+
+
+def count_of(items: Items) -> int:
+    """How many there are: as the first item says, else how many items there are. At least one."""
+    said = _first(items).get("count", "")
+    return max(1, int(said) if said.isdecimal() and len(said) < 9 else len(items))
+
+
+def beyond(most: int, total: Callable[[Items], int] = count_of) -> Said:
+    """Said once for what is more than `most`, if anything is."""
+    return lambda items: (({"count": str(total(items) - most)},),) if total(items) > most else ()
+
+
+def people(items: Items) -> tuple[str, ...]:
+    """Whom a text is about, to mention them."""
     return tuple(dict.fromkeys(item["person"] for item in items if item.get("person")))
 
 
-def paragraphs(lines: list[list[tuple[str, str]]], msgtype: str = "m.text", mentions: tuple[str, ...] = ()) -> Rendered:
-    """Return body and HTML with the same words; a piece is (tag, text), where `a URL` makes a link."""
-    body = "\n".join("".join(text for _, text in pieces) for pieces in lines)
-    html = "".join("<p>" + "".join(_piece(tag, text) for tag, text in pieces) + "</p>" for pieces in lines)
-    return Rendered(body=body, html=html, msgtype=msgtype, mentions=mentions)
+def called(items: Items) -> tuple[str, ...]:
+    """Whom a card calls: the people of its room, or the one it is told privately."""
+    first = _first(items)
+    return tuple(dict.fromkeys([*first.get("calls", "").split(), *([first["to"]] if first.get("to") else [])]))
 
 
-def _piece(tag: str, text: str) -> str:
-    words = escape(text)
-    if not tag:
-        return words
-    if tag.startswith("a "):
-        return f'<a href="{escape(tag[2:])}">{words}</a>'
-    return f"<{tag}>{words}</{tag}>"
+#: Whether the person a card is about knows: a message that nobody can read is none.
+REACHED = when("told", "yes", otherwise="yes")
+NOT_REACHED = unless("told", "yes", otherwise="yes")
+NOT_TOLD = (part("shared.not_reached", said=NOT_REACHED),)
+DANGER = (part("shared.danger"),)
+WHO = (part("shared.who", "person", "link:person"),)
+
+
+def _first(items: Items) -> Item:
+    return items[0] if items else {}
+
+
+def _field(name: str, otherwise: str = "") -> Callable[[Ground, Items], str]:
+    return lambda _ground, items: clean(_first(items).get(name, otherwise))
+
+
+def _rooms(ground: Ground, items: Items) -> str:
+    """The rooms of all items: up to three by name, more by number."""
+    names = list(dict.fromkeys(clean(ground.room_name(item.get("room", ""))) for item in items))
+    names = [name for name in names if name]
+    if len(names) > 3:
+        return _words(ground, "value.rooms.many", {"count": str(len(names))}, len(names))
+    if not names:
+        return _words(ground, "value.rooms.none", {})
+    said = names[0]
+    for name in names[1:]:
+        said = _words(ground, "value.and", {"first": said, "second": name})
+    return said
+
+
+def _words(ground: Ground, key: str, values: Mapping[str, str], count: int = 1) -> str:
+    return filled(ground.phrases.says(key, count), values.__getitem__, str).body
+
+
+#: What was found, by what it is called: numbers of health and money get a name that says no more.
+_FOUND = {
+    "phone": "phone",
+    "email": "email",
+    "address": "address",
+    "nhs_number": "number",
+    "card": "bank",
+    "bank": "bank",
+}
+_OWN = {"phone", "email", "address"}
+
+
+def _found(ground: Ground, items: Items) -> str:
+    return _words(ground, f"value.found.{_FOUND.get(_kind(items), 'several')}", {})
+
+
+def _own(ground: Ground, items: Items) -> str:
+    kind = _kind(items)
+    return _words(ground, f"value.own.{kind if kind in _OWN else 'several'}", {})
+
+
+def _kind(items: Items) -> str:
+    kinds = {item.get("kind", "phone") for item in items} or {"phone"}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _case(ground: Ground, items: Items) -> str:
+    return clean(_first(items).get("reference", "")) or _words(ground, "value.case.none", {})
+
+
+#: Keys that are said within others, with the values they get.
+WITHIN: Mapping[str, frozenset[str]] = {
+    "value.rooms.many": frozenset({"count"}),
+    "value.rooms.none": frozenset(),
+    "value.and": frozenset({"first", "second"}),
+    "value.case.none": frozenset(),
+    **{f"value.found.{name}": frozenset() for name in (*dict.fromkeys(_FOUND.values()), "several")},
+    **{f"value.own.{name}": frozenset() for name in (*sorted(_OWN), "several")},
+}
+
+#: All values, by the name that stands in braces. Each is clean: from `clean`, or of our own making.
+VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
+    "about": _field("about"),
+    "case": _case,
+    "count": lambda _ground, items: str(count_of(items)),
+    "found": _found,
+    "hours": lambda ground, _items: ground.hours,
+    "item": _field("item", "1"),
+    "of": _field("of", "1"),
+    "own": _own,
+    "owner": _field("owner"),
+    "person": _field("person"),
+    "reference": _field("reference"),
+    "room": lambda ground, items: clean(ground.room_name(_first(items).get("room", ""))),
+    "rooms": _rooms,
+    "to": _field("to"),
+    "words": lambda _ground, items: quotable(_first(items).get("words", "")),
+}
+
+
+def _to(address: str, ground: Ground | None = None) -> str:
+    return f"https://matrix.to/#/{address}" + (f"?via={quote(ground.server_name)}" if ground is not None else "")
+
+
+def _person(field: str) -> Callable[[Ground, Items], str]:
+    return lambda _ground, items: _to(quote(_first(items).get(field, "")))
+
+
+#: Where links lead, by the name after `link:`.
+LINKS: Mapping[str, Callable[[Ground, Items], str]] = {
+    "message": lambda ground, items: _to(
+        f"{quote(_first(items).get('room', ''))}/{quote(_first(items).get('event', ''))}", ground
+    ),
+    "room": lambda ground, items: _to(quote(_first(items).get("room", "")), ground),
+    **{name: _person(name) for name in ("about", "owner", "person", "to")},
+}

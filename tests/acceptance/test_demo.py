@@ -160,7 +160,7 @@ def first_words(shown: Demo) -> str:
         "Sam tried to enter “After caring” and was kept out.",
         "Each person has a private room with the helper",
         "It is gone for Rosa.",
-        "│ I removed a message because it had a phone number in it.",
+        "│ I removed a message here. Nobody is in trouble.",
         "│ Do you think this was wrong?",
         "│ Written by @sam:hearth.example.",
         "Sam's first message is still there",

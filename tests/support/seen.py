@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-_COUNT_IN_NOTICE = re.compile(r"I removed (a|\d+) messages? because")
+_COUNT_IN_NOTICE = re.compile(r"I removed (a|\d+) messages? here")
 _COUNT_IN_DIRECT_MESSAGE = re.compile(r"I removed (a|\d+) messages? of yours")
 _COUNT_IN_CARD = re.compile(r"(\d+) messages? removed")
 _LINK = re.compile(r"https://matrix\.to/#/[^/\"]+/([^?\"]+)")

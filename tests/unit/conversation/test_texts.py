@@ -30,7 +30,7 @@ def catalogue(name: str = ROOM) -> Catalogue:
     return Catalogue(lambda _room: name, SERVER, HOURS)
 
 
-TEXTS = sorted(catalogue()._texts)
+TEXTS = sorted(catalogue().texts)
 
 
 def item(n: int = 1, person: str = SAM, room: str = "!room") -> Item:
