@@ -14,6 +14,8 @@ from appservice.conversation.markup import BadMarkup, Paragraph, asks_for, parse
 
 LOCALE = "en_GB"
 FILE = "inglenook.po"
+#: A line of the format; its reader forgives much, and loses a letter over an open quote.
+_LINE = re.compile(r'\s*(?:#.*|(?:(?:msgid|msgid_plural|msgstr|msgstr\[\d\])\s+)?"(?:[^"\\]|\\[n"\\])*"\s*)?')
 _ID = re.compile(r'msgid\s+"(.+)"\s*$')
 _PLURAL_ID = re.compile(r'msgid_plural\s+"(.+)"\s*$')
 _KEY = re.compile(r"[a-z_]+(\.[a-z_]+)*")
@@ -98,7 +100,7 @@ def read(data: bytes, locale: str = LOCALE) -> Phrases:
 
 
 def _lines_of_keys(data: bytes) -> dict[str, int]:
-    """Where each key stands. What the reader of the format passes over in silence (a key twice) is an error."""
+    """Where each key stands. What the reader of the format passes over in silence is an error."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
@@ -106,6 +108,8 @@ def _lines_of_keys(data: bytes) -> dict[str, int]:
     lines: dict[str, int] = {}
     last = ""
     for number, line in enumerate(text.split("\n"), 1):
+        if not _LINE.fullmatch(line):
+            raise BadCatalogue(f"{FILE}:{number}: cannot be read: {line.strip()[:40]}")
         if plural := _PLURAL_ID.match(line):
             if plural[1] != last:
                 raise BadCatalogue(f"{FILE}:{number}: {plural[1]} is not the key of its singular")

@@ -138,6 +138,19 @@ def test_rules_and_examples_load_from_there(installed: Path) -> None:
     assert loaded == ["Hearth", 5, "personal_data"]
 
 
+def test_the_words_are_read_from_there(installed: Path) -> None:
+    said = ask(
+        installed,
+        "import json\n"
+        "from appservice.conversation import Catalogue\n"
+        "catalogue = Catalogue(lambda room: room, 'hearth.example', 'Monday 9am to 5pm')\n"
+        "print(json.dumps([catalogue.render(text, ()).body for text in sorted(catalogue.texts)]))",
+    )
+    assert isinstance(said, list)
+    assert all(said)
+    assert any("Monday 9am to 5pm" in body for body in said)
+
+
 @pytest.mark.homeserver
 def test_the_demo_runs_from_the_wheel(installed: Path, synapse_python: Path) -> None:
     folder = installed / "demo"
