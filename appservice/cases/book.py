@@ -21,6 +21,7 @@ from appservice.cases.ladder import (
 from appservice.flow import (
     Audience,
     Button,
+    Card,
     CardOf,
     Case,
     CaseEvent,
@@ -147,7 +148,8 @@ class CaseBook:
             audience=without_its_person(audience, effect.community, effect.about, self._in_room),
             opened_ms=now,
             rung=1 if not_reached else 0,  # who cannot be told anything is looked for by more people (CARE, rule 5)
-            deadline_ms=deadline(effect.severity, now, self.hours),
+            # The clock of conduct starts with its card: before, nobody could have answered.
+            deadline_ms=deadline(effect.severity, now, self.hours) if track is Track.CONCERN else None,
             count=1,
             events=(event,),
             contact=effect.contact,
@@ -171,9 +173,11 @@ class CaseBook:
         if not worse:
             return case
         # It became more serious: whoever has it may be away, so its clock starts again, and not later than before.
-        due = deadline(case.severity, self._clock.now_ms(), self.hours)
-        if case.state is CaseState.OPEN and case.deadline_ms is not None:
+        due: int | None = deadline(case.severity, self._clock.now_ms(), self.hours)
+        if case.state is CaseState.OPEN and case.deadline_ms is not None and due is not None:
             due = min(due, case.deadline_ms)
+        if case.number is None and case.track is Track.CONDUCT:
+            due = None  # its clock starts with its card
         rung = max(case.rung, 1) if case.audience is Audience.MODERATORS and case.severity >= 3 else case.rung
         return replace(case, state=CaseState.OPEN, deadline_ms=due, rung=rung)
 
@@ -214,11 +218,13 @@ class CaseBook:
         )
         quiet = case.track is Track.CONDUCT and case.severity <= 2 and recent >= CARDS_A_WEEK
         self._numbers[key] = self._numbers.get(key, 0) + 1
-        case = replace(case, number=self._numbers[key], numbered_ms=now, quiet=quiet)
+        due = case.deadline_ms or deadline(case.severity, now, self.hours)
+        due_ms = None if quiet else due  # what stands in a list calls nobody (CARE, rules 15 and 16)
+        case = replace(case, number=self._numbers[key], numbered_ms=now, quiet=quiet, deadline_ms=due_ms)
         return case, self._keep(case)
 
     def loud(self, case: Case) -> tuple[Case, Commit]:
-        """Let a quiet case have a card of its own: it became serious, or nobody looked at it."""
+        """Let a quiet case have a card of its own: it became serious, or somebody passed it on."""
         case = replace(case, quiet=False)
         return case, self._keep(case)
 
@@ -239,14 +245,22 @@ class CaseBook:
         return self._keep(replace(case, cards=tuple(one for one in case.cards if one != card)))
 
     def forget_events(self, lost: Collection[str]) -> Commit:
-        """The homeserver was put back: of open cases, messages that it does not have any more go; return the rows."""
+        """Take messages off open cases: the homeserver lost them, or they were not removed; return the rows."""
         rows = Commit()
         for case in list(self._cases.values()):
             kept = tuple(one for one in case.events if one.event_id not in lost)
-            if case.open and len(kept) < len(case.events):
-                gone = len(case.events) - len(kept)
-                rows.add(self._keep(replace(case, events=kept, count=max(case.count - gone, len(kept)))))
+            if not case.open or len(kept) == len(case.events):
+                continue
+            smaller = replace(case, events=kept, count=max(case.count - len(case.events) + len(kept), len(kept)))
+            if case.number is None and not kept:  # nobody ever heard of it, and nothing is left to hear
+                state, now = CaseState.CLOSED, self._clock.now_ms()
+                smaller = replace(smaller, state=state, outcome="void", closed_ms=now, deadline_ms=None)
+            rows.add(self._keep(smaller))
         return rows
+
+    def moot(self, effect: Effect) -> Commit:
+        """What a card would have told of did not happen: its message leaves the case; return the rows."""
+        return self.forget_events({effect.source}) if isinstance(effect, Card) and effect.case else Commit()
 
     def due(self, now_ms: int) -> list[Case]:
         """Return the open cases whose time is over, the oldest first."""
@@ -268,20 +282,43 @@ class CaseBook:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many cases stand where, for `status`: numbers only, of all audiences together."""
-        open_ones = [one for one in self._cases.values() if one.open]
+        """How many cases stand where, for `status`; those that are told to people alone are told nowhere else."""
+        open_ones = [one for one in self._cases.values() if one.open and self.audience(one) is not Audience.PRIVATE]
         return {"open": len(open_ones), "waiting": sum(1 for one in open_ones if one.state is CaseState.OPEN)}
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 
     def _press(self, button: Button) -> Commit:
-        self._buttons[button.room_id, button.event_id, button.key] = button
+        place = (button.room_id, button.event_id, button.key)
+        before, self._buttons[place] = self._buttons.get(place), button
+
+        def undo() -> None:
+            if self._buttons.get(place) is button:
+                self._buttons.pop(place)
+                if before is not None:
+                    self._buttons[place] = before
+
         row = {"homeserver": self._homeserver} | asdict(button)
         row["case_id"] = row.pop("case")
-        return Commit(buttons=[row])
+        return Commit(buttons=[row], undo=[undo])
 
     def _keep(self, case: Case) -> Commit:
+        before = self._cases.get(case.id)
+        key = (case.community, case.track, case.about)
+        earlier = self._current.get(key)
         self._put(case)
+
+        def undo() -> None:
+            if self._cases.get(case.id) is not case:
+                return  # it moved on since
+            if before is not None:
+                self._cases[case.id] = before
+                return
+            del self._cases[case.id]
+            self._current.pop(key, None)
+            if earlier is not None:
+                self._current[key] = earlier
+
         row = {
             "homeserver": self._homeserver,
             "id": case.id,
@@ -289,7 +326,7 @@ class CaseBook:
             "opened_ms": case.opened_ms,
             "closed_ms": case.closed_ms,
         }
-        return Commit(cases=[row])
+        return Commit(cases=[row], undo=[undo])
 
     def _put(self, case: Case) -> None:
         self._cases[case.id] = case

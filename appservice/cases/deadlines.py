@@ -49,18 +49,14 @@ class Deadlines:
             except StoreRefused as error:
                 log.warning("deadline_waits", reason=error.reason)
                 return
+            except Exception as error:  # a clock that stops is noticed by nobody
+                log.error("deadline_failed", error=type(error).__name__)
 
 
 def overdue(case: Case, now_ms: int, homeserver: str) -> Iterable[Effect]:
     """Yield what follows when a case's time is over. The same case and rung give the same effects."""
     room = case.events[-1].room_id if case.events else ""
     source, lane = f"timer/{case.id}/{case.rung}", Lane(homeserver, room)
-    void = case.number is None and case.track is Track.CONDUCT
-    if void:  # what it would have told of did not happen: its removal was refused, so no card ever left
-        yield TouchCase(
-            source=source, rule=_RULE, lane=lane, case=case.id, action="close", by="", at_ms=now_ms, outcome="void"
-        )
-        return
     yield TouchCase(source=source, rule=_RULE, lane=lane, case=case.id, action="overdue", by="", at_ms=now_ms)
     yield from follow_up(source, _RULE, lane, case, passed_on=True)
     if case.rung + 1 < LAST_RUNG:

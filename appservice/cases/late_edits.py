@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from appservice.flow import Card, Effect, EventInput, Facts, OpenCase, Place, Redact, Track
 
@@ -18,38 +19,16 @@ class LateEdits:
             return
         if event.replaces is None or event.replaces not in facts.removed:
             return
-        yield OpenCase(
-            source=item.id,
-            rule=self.name,
-            lane=item.lane,
-            conduct_on=event.sender,
-            community=room.community,
-            track=Track.CONDUCT,
-            kind="contact_details",
-            severity=1,
-            about=event.sender,
-            room_id=event.room_id,
-            event_id=event.event_id,
-        )
-        redact = Redact(
-            source=item.id,
-            rule=self.name,
-            lane=item.lane,
-            conduct_on=event.sender,
-            room_id=event.room_id,
-            event_id=event.event_id,
-            reason=self.name,
-        )
+        common: dict[str, Any] = {
+            "source": item.id,
+            "rule": self.name,
+            "lane": item.lane,
+            "conduct_on": event.sender,
+        }
+        what: dict[str, Any] = {"community": room.community, "about": event.sender}
+        where: dict[str, Any] = {"room_id": event.room_id, "event_id": event.event_id}
+        yield OpenCase(**common, **what, **where, track=Track.CONDUCT, kind="contact_details", severity=1)
+        redact = Redact(**common, **where, reason=self.name)
         yield redact
-        yield Card(
-            source=item.id,
-            rule=self.name,
-            lane=item.lane,
-            conduct_on=event.sender,
-            after=redact.key,
-            community=room.community,
-            place=Place.MODERATORS,
-            about=event.sender,
-            text="card.contact_details_removed",
-            case=Track.CONDUCT,
-        )
+        text = "card.contact_details_removed"
+        yield Card(**common, **what, after=redact.key, place=Place.MODERATORS, text=text, case=Track.CONDUCT)

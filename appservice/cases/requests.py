@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from appservice.cases.words import is_for_a_case
 from appservice.flow import Card, DirectMessage, Effect, EventInput, Facts, Place
 
 #: The words that call a person, and whose room they reach: a request for help goes to the safeguarding lead, a
@@ -23,6 +24,8 @@ class Requests:
         if event.type != "m.room.message" or facts.room.place is not Place.DIRECT or event.redacted:
             return
         if facts.direct_rooms.get(event.sender) != event.room_id or event.content.get("msgtype") == "m.notice":
+            return
+        if is_for_a_case(event.content, event.room_id, facts.cases):
             return
         word = _word(event.content.get("body"))
         person = {"person": event.sender, "event": event.event_id}

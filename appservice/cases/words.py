@@ -120,7 +120,9 @@ class CaseWords:
                 return
             case = waiting[0]
         if not cases.may(case, event.sender):
-            yield self._told(item, "case.not_yours", case)
+            # Who sees no card of it learns not even that it is there (CARE, rule 4).
+            seen = any(card.room_id == event.room_id for card in case.cards) and facts.room.place is not Place.DIRECT
+            yield self._told(item, "case.not_yours" if seen else "case.unknown", case if seen else None)
         elif said.word == "release":
             yield from self._release(item, facts, case)
         elif not case.open:
@@ -197,6 +199,14 @@ class CaseWords:
         return UrgentMessage(
             source=item.id, rule=self.name, lane=item.lane, user_id=item.event.sender, text=text, items=(entry,)
         )
+
+
+def is_for_a_case(content: Mapping[str, Any], room_id: str, cases: Cases | None) -> bool:
+    """Return whether somebody speaks of a case in a private room, so that nobody else need answer."""
+    said = _read(content) if cases is not None else None
+    if said is None or cases is None:
+        return False
+    return bool(said.reference or (said.answers and cases.by_card(room_id, said.answers) is not None))
 
 
 def follow_up(source: str, rule: str, lane: Lane, case: Case, *, passed_on: bool) -> Iterable[Effect]:

@@ -33,6 +33,8 @@ from appservice.store import Commit
 
 #: ms until we look again for a system room that does not exist (yet).
 _NO_ROOM_MS: Final = 2_000
+#: ms until we look again for somebody who may see a case.
+_NOBODY_MS: Final = 60_000
 #: ms in which further words of the same severity edit the card that called, and do not call again.
 _CALLED_MS: Final = 5 * 60 * 1000
 #: ms after which the list of small cases begins anew.
@@ -42,7 +44,8 @@ _LIST_MS: Final = 7 * 24 * 3600 * 1000
 @dataclass(frozen=True)
 class Desk:
     """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits;
-    `remember(name, value)` keeps a word over restarts, and `recall(name)` gives it back."""
+    `remember(name, value)` keeps a word over restarts, and `recall(name)` gives it back; `sits_in(room_id, user_id)`
+    tells whether somebody reads along in a room."""
 
     book: CaseBook
     client: HomeserverClient
@@ -53,6 +56,7 @@ class Desk:
     insist: Callable[[Commit], Awaitable[None]]
     recall: Callable[[str], Awaitable[str | None]]
     remember: Callable[[str, str], Awaitable[None]]
+    sits_in: Callable[[str, str], bool]
 
 
 class CardExecutor:
@@ -99,14 +103,9 @@ class CardExecutor:
         book = self._desk.book
         if not case.open and not case.cards:
             return Done(already=True)
-        audience = book.audience(case)
-        if audience is Audience.PRIVATE:
-            rooms = [(await self._desk.rooms.ensure(one, effect.key))[0] for one in book.alone(case)]
-        else:
-            room_id = self._desk.place(case.community, audience)
-            if room_id is None:
-                return Postponed("no_room", _NO_ROOM_MS)
-            rooms = [room_id]
+        rooms = await self._rooms_of(effect, case)
+        if isinstance(rooms, Postponed):
+            return rooms
         case, rows = book.numbered(case)
         await self._desk.insist(rows)
         if case.quiet and (case.rung or case.severity > 2):
@@ -121,13 +120,26 @@ class CardExecutor:
             case = book.by_id(case.id) or case
             if case.open and self._wants_new(effect, case, room_id):
                 done = await self._new(effect, case, room_id, attempt)
-        case = book.by_id(case.id) or case
+        await self._bring_up_to_date(effect, book.by_id(case.id) or case, attempt, but=done.event_id)
+        return done
+
+    async def _rooms_of(self, effect: Card, case: Case) -> list[str] | Postponed:
+        """The rooms in which a case is shown now; none is a reason to wait, never to drop it."""
+        audience = self._desk.book.audience(case)
+        if audience is Audience.PRIVATE:
+            rooms = [(await self._desk.rooms.ensure(one, effect.key))[0] for one in self._desk.book.alone(case)]
+            return rooms or Postponed("nobody", _NOBODY_MS)
+        room_id = self._desk.place(case.community, audience)
+        return [room_id] if room_id is not None else Postponed("no_room", _NO_ROOM_MS)
+
+    async def _bring_up_to_date(self, effect: Card, case: Case, attempt: Attempt, *, but: str | None) -> None:
         for card in case.cards:
-            if card.event_id != done.event_id:
+            if self._desk.sits_in(card.room_id, case.about):
+                continue  # they came in after the card: nothing more of it is said there (CARE, rule 4)
+            if card.event_id != but:
                 await self._edit(effect, case, card, attempt)
             if attempt.perhaps_sent:  # killed between the card and what can be tapped on it
                 await self._offer(effect, card)
-        return done
 
     def _wants_new(self, effect: Card, case: Case, room_id: str) -> bool:
         """Whether a card must be sent: there is none, or this one calls people and an edit would call nobody."""

@@ -16,7 +16,7 @@ from appservice.flow import Rendered
 #: Most characters of one value that are shown.
 LONGEST_VALUE = 100
 _SPAN = re.compile(
-    r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`|\[(?P<words>[^\[\]]+)\]\(link:(?P<link>[a-z_]+)\)|(?P<stray>\*\*|[`\[\]])"
+    r"\*\*(?P<strong>[^*]+)\*\*|`(?P<code>[^`*]+)`|\[(?P<words>[^\[\]*]+)\]\(link:(?P<link>[a-z_]+)\)|(?P<stray>[*`\[\]])"
 )
 _VALUE = re.compile(r"\{([a-z_]+)\}")
 #: Control characters, marks that turn text round or take no room, halves of characters, ends of line and paragraph.

@@ -1,18 +1,17 @@
-"""The outbox: gives committed effects to their executors until each is settled, and writes down what became of it.
-Urgent effects leave at once and side by side; quiet ones wait their turn and merge."""
+"""The outbox: gives committed effects to executors until each is settled. Urgent ones leave at once, quiet ones merge."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import structlog
 
 from appservice.deathpoints import reach
+from appservice.effects.entry import Entry
 from appservice.effects.pace import Pace
 from appservice.flow import (
     Attempt,
@@ -49,16 +48,6 @@ REMEMBERED_MS = 12 * 3600 * 1000
 MOOT, IN_DISTRESS = "moot", "in_distress"
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    effect: Effect
-    created_ms: int
-    attempts: int = 0
-    unexpected: int = 0
-    not_before_ms: int = 0
-    merged: list[Effect] = field(default_factory=list)
-
-
 class Outbox:
     """Runs effects of one homeserver. `executors` maps an effect's type to who makes it true."""
 
@@ -77,8 +66,8 @@ class Outbox:
         self._executors = executors
         self._clock = clock
         self._pace = pace
-        self._entries: dict[str, _Entry] = {}
-        self._quiet: dict[str, list[_Entry]] = {}
+        self._entries: dict[str, Entry] = {}
+        self._quiet: dict[str, list[Entry]] = {}
         self._slots = {urgency: asyncio.Semaphore(count) for urgency, count in SLOTS.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -87,6 +76,7 @@ class Outbox:
         self._refused: set[str] = set()
         self._said_by: dict[str | None, str] = {}  # key of what was merged: key of what says it
         self.hold_back: Callable[[Effect], bool] = lambda _effect: False
+        self.moot: Callable[[Effect], Commit] = lambda _effect: Commit()
         self.settled = 0
 
     # -- taking ----------------------------------------------------------------------------------------------------
@@ -111,7 +101,7 @@ class Outbox:
     def take(self, effects: Iterable[Effect], created_ms: int) -> None:
         """Start on effects whose rows are committed. One that is here already is not taken twice."""
         for effect in effects:
-            self._admit(_Entry(effect, created_ms))
+            self._admit(Entry(effect, created_ms))
 
     async def resume(self) -> int:
         """Take what an earlier life of ours left open; return how many. Each may have been sent already."""
@@ -127,7 +117,7 @@ class Outbox:
             at_least = 0 if effect.urgency is Urgency.WHEN_QUIET else 1
             attempts = max(open_effect.attempts, at_least)
             self._said_by |= {one.key: effect.key for one in merged}
-            self._admit(_Entry(effect, open_effect.created_ms, attempts, merged=merged))
+            self._admit(Entry(effect, open_effect.created_ms, attempts, merged=merged))
             count += 1
         return count
 
@@ -144,7 +134,7 @@ class Outbox:
         await self._database.commit(Commit(settled=[row], audit=[AuditLine(str(effect.lane), line)]))
         merged = await self._questions.merged_into(key)
         others = [one for other in merged if (one := self._revive("", other)) is not None and await stands(one)]
-        self._admit(_Entry(effect, self._clock.now_ms(), merged=others))
+        self._admit(Entry(effect, self._clock.now_ms(), merged=others))
         return True
 
     async def void(self, key: str) -> None:
@@ -158,7 +148,7 @@ class Outbox:
             log.error("effect_unknown", key=key, error=type(error).__name__)
             return None
 
-    def _admit(self, entry: _Entry) -> None:
+    def _admit(self, entry: Entry) -> None:
         effect = entry.effect
         if effect.key in self._entries or self._closing:
             return
@@ -178,18 +168,21 @@ class Outbox:
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How many effects are open, by urgency."""
+        """How many effects are open, by urgency; what is meant for later does not wait."""
         counts = dict.fromkeys((urgency.name.lower() for urgency in Urgency), 0)
-        for entry in self._entries.values():
+        for entry in self._present():
             counts[entry.effect.urgency.name.lower()] += 1
         return counts
 
     @property
     def oldest_ms(self) -> int | None:
         """How long (ms) the oldest open effect has waited."""
-        if not self._entries:
-            return None
-        return self._clock.now_ms() - min(entry.created_ms for entry in self._entries.values())
+        since = min((entry.created_ms for entry in self._present()), default=None)
+        return None if since is None else self._clock.now_ms() - since
+
+    def _present(self) -> list[Entry]:
+        now = self._clock.now_ms()
+        return [entry for entry in self._entries.values() if entry.wanted_at_ms <= now]
 
     def homeserver_is_back(self) -> None:
         """Whoever waits in back-off tries again now."""
@@ -201,27 +194,25 @@ class Outbox:
 
     # -- urgent ones -----------------------------------------------------------------------------------------------
 
-    async def _pursue(self, entry: _Entry) -> None:
+    async def _pursue(self, entry: Entry) -> None:
         while not self._closing:
             await self._until_allowed(entry)
             async with self._slots[entry.effect.urgency]:
                 if self._closing or await self._try_safely(entry):
                     return
 
-    async def _until_allowed(self, entry: _Entry) -> None:
+    async def _until_allowed(self, entry: Entry) -> None:
         while not self._closing:
             if self._waits(entry.effect):
                 await asyncio.sleep(0.05)
                 continue
-            wait = max(entry.not_before_ms, getattr(entry.effect, "not_before_ms", 0)) - self._clock.now_ms()
+            wait = max(entry.not_before_ms, entry.wanted_at_ms) - self._clock.now_ms()
             if wait <= 0:
                 return
             recovered = self._recovered
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(min(wait, 1000) / 1000):
                     await recovered.wait()
-            except TimeoutError:
-                continue
 
     # -- quiet ones ------------------------------------------------------------------------------------------------
 
@@ -239,10 +230,10 @@ class Outbox:
             await slots.acquire()
             self._spawn(self._send_group(group))
 
-    def _next_group(self) -> list[_Entry] | None:
+    def _next_group(self) -> list[Entry] | None:
         """Take the oldest group out that may leave now: entries of one merge key, whose reasons are settled."""
         now = self._clock.now_ms()
-        best: tuple[str, list[_Entry]] | None = None
+        best: tuple[str, list[Entry]] | None = None
         for key, group in self._quiet.items():
             first = group[0]
             if first.not_before_ms > now or now - first.created_ms < GATHER_MS or self._waits(first.effect):
@@ -264,7 +255,7 @@ class Outbox:
             del self._quiet[key]
         return ready
 
-    async def _send_group(self, group: list[_Entry]) -> None:
+    async def _send_group(self, group: list[Entry]) -> None:
         try:
             for entry in [entry for entry in group if entry.effect.after in self._refused]:
                 await self._settle(entry, Refused(MOOT))
@@ -286,11 +277,11 @@ class Outbox:
             key in self._entries or self._said_by.get(key) in self._entries for key in (effect.after, effect.once)
         )
 
-    def _put_back(self, group: list[_Entry]) -> None:
+    def _put_back(self, group: list[Entry]) -> None:
         key = group[0].effect.merge_key or group[0].effect.key
         self._quiet[key] = group + self._quiet.get(key, [])
 
-    async def _write_attempt(self, lead: _Entry, others: Sequence[_Entry]) -> bool:
+    async def _write_attempt(self, lead: Entry, others: Sequence[Entry]) -> bool:
         """Write down that `lead` is about to be said, and `others` with it: a crash in between repeats nothing."""
         rows: list[dict[str, Any]] = [{"key": lead.effect.key, "attempts": lead.attempts + 1}]
         for entry in others:
@@ -309,7 +300,7 @@ class Outbox:
 
     # -- one attempt -----------------------------------------------------------------------------------------------
 
-    async def _try_safely(self, entry: _Entry) -> bool:
+    async def _try_safely(self, entry: Entry) -> bool:
         """As `_try`; an error of ours outside the executor postpones the effect instead of losing sight of it."""
         try:
             return await self._try(entry)
@@ -318,7 +309,7 @@ class Outbox:
             entry.not_before_ms = self._clock.now_ms() + BACK_OFF_MOST_MS
             return False
 
-    async def _try(self, entry: _Entry) -> bool:
+    async def _try(self, entry: Entry) -> bool:
         """Attempt an effect once; return whether it is settled."""
         effect = entry.effect
         if entry.merged:
@@ -342,7 +333,7 @@ class Outbox:
         await self._settle(entry, result)
         return True
 
-    async def _execute(self, entry: _Entry, effect: Effect, attempt: Attempt) -> Result:
+    async def _execute(self, entry: Entry, effect: Effect, attempt: Attempt) -> Result:
         executor = self._executors.get(effect.type)
         if executor is None:
             return Refused("no_executor")
@@ -362,15 +353,16 @@ class Outbox:
             log.error("effect_failed", type=effect.type, key=effect.key, error=type(error).__name__)
             return Refused("failed") if entry.unexpected >= UNEXPECTED_AT_MOST else Postponed("failed")
 
-    async def _settle(self, entry: _Entry, result: Done | Refused) -> None:
+    async def _settle(self, entry: Entry, result: Done | Refused) -> None:
         effect, now, done = entry.effect, self._clock.now_ms(), isinstance(result, Done)
+        moot = result == Refused(MOOT)
         if isinstance(result, Refused):
             self._refused |= {effect.key, *(one.key for one in entry.merged)}
-        if isinstance(result, Refused) and result.code != MOOT:
-            log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
+            if not moot:
+                log.warning("effect_refused", type=effect.type, key=effect.key, code=result.code)
         row: dict[str, Any] = {
             "key": effect.key,
-            "state": "done" if done else "void" if result == Refused(MOOT) else "refused",
+            "state": "done" if done else "void" if moot else "refused",
             "attempts": entry.attempts,
             "settled_ms": now,
             "event_id": result.event_id if isinstance(result, Done) else None,
@@ -379,8 +371,10 @@ class Outbox:
         }
         line = {"became": row["state"], "key": effect.key, "type": effect.type}
         line |= {name: row[name] for name in ("event_id", "code") if row[name]}
-        rows = [row] + [{"key": one.key, "settled_ms": now} for one in entry.merged]
-        await self._database.insist(Commit(settled=rows, audit=[AuditLine(str(effect.lane), line)]))
+        commit = self.moot(effect) if moot else Commit()
+        rows = [row, *({"key": one.key, "settled_ms": now} for one in entry.merged)]
+        commit.add(Commit(settled=rows, audit=[AuditLine(str(effect.lane), line)]))
+        await self._database.insist(commit)
         self._entries.pop(effect.key, None)
         for one in entry.merged:
             self._said_by.pop(one.key, None)

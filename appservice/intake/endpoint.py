@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -121,9 +120,11 @@ class Endpoint:
         now = self._clock.now_ms()
         inputs = [EventInput(self._homeserver, parse_event(raw), Origin.PUSH, now) for raw in events or ()]
         if self.in_order is not None and not self.in_order.is_set():
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_WAITS_S):
                     await self.in_order.wait()
+            except TimeoutError:
+                self.in_order.set()  # order is worth a moment, once; somebody may be asking for help
         try:
             await self._lanes.accept(inputs)
         except StoreRefused:

@@ -18,8 +18,9 @@ import structlog
 from appservice import switches
 from appservice.effects import Outbox
 from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin
+from appservice.intake.journal import journal_body, journal_row
 from appservice.intake.projection import Projection
-from appservice.matrix import HomeserverClient, Rejected, Unreachable, encode, parse_event
+from appservice.matrix import HomeserverClient, Rejected, Unreachable, parse_event
 from appservice.store import AuditLine, Commit, Database, Questions, StoreRefused
 
 log = structlog.get_logger()
@@ -98,10 +99,10 @@ class Lanes:
             waiting: list[EventInput] = []
             for item in fresh:
                 if self._must_wait(item, waiting):
-                    handled.commit.journal.append(self._row(item, "pending", self._body(item.event)))
+                    handled.commit.journal.append(journal_row(item, "pending", journal_body(item.event, self._ghosts)))
                     waiting.append(item)
                 else:
-                    handled.commit.journal.append(self._row(item, "done", None))
+                    handled.commit.journal.append(journal_row(item, "done", None))
                     self._attend(item, handled)
             touched = {item.event.room_id for item in fresh if item.event.is_state}
             await self._commit(handled.commit, touched)
@@ -121,6 +122,7 @@ class Lanes:
             await self._database.commit(commit)
         except StoreRefused:
             self._unwritten = rooms
+            _put_back(commit)
             raise
         self._unwritten = set()
 
@@ -216,7 +218,11 @@ class Lanes:
         wanted = [effect for effect in effects if not _switched_off(effect)]
         handled = _Handled()
         self._decided(wanted, wanted[0].source if wanted else "", self._clock.now_ms(), handled)
-        await self._database.commit(handled.commit)
+        try:
+            await self._database.commit(handled.commit)
+        except StoreRefused:
+            _put_back(handled.commit)
+            raise
         self._start(handled)
 
     def _decide(self, handler: Handler, item: EventInput, facts: Facts, into: _Handled) -> list[Effect]:
@@ -336,36 +342,7 @@ class Lanes:
         await asyncio.gather(*(learn(room_id) for room_id in unknown))
         return len(unknown)
 
-    # -- rows ------------------------------------------------------------------------------------------------------
-
-    def _row(self, item: EventInput, state: str, body: bytes | None) -> dict[str, Any]:
-        return {
-            "homeserver": self._homeserver,
-            "input_id": item.id,
-            "room_id": item.event.room_id,
-            "origin": item.origin.value,
-            "state": state,
-            "origin_ts": item.event.origin_server_ts,
-            "received_ms": item.received_ms,
-            "body": body,
-        }
-
-    def _body(self, event: Event) -> bytes:
-        """The event in the form it came, as far as we read it; what we said ourselves is not kept."""
-        own_words = event.sender in self._ghosts and not event.is_state
-        raw: dict[str, Any] = {
-            "event_id": event.event_id,
-            "sender": event.sender,
-            "type": event.type,
-            "content": {} if own_words else dict(event.content),
-            "origin_server_ts": event.origin_server_ts,
-            "redacts": event.redacts,
-        }
-        if event.state_key is not None:
-            raw["state_key"] = event.state_key
-        if event.redacted:
-            raw["unsigned"] = {"redacted_because": {}}
-        return encode(raw)
+    # -- what others may ask and do --------------------------------------------------------------------------------------
 
     async def idle(self) -> None:
         """Return once no lane has anything waiting that was there when this was called."""
@@ -386,6 +363,11 @@ class Lanes:
 def _asks_us_in(ghosts: Ghosts, event: Event) -> bool:
     """Of rooms that are not ours, only an invite of one of us concerns us."""
     return event.type == "m.room.member" and event.state_key in ghosts and event.content.get("membership") == "invite"
+
+
+def _put_back(commit: Commit) -> None:
+    for undo in reversed(commit.undo):
+        undo()
 
 
 def _switched_off(effect: Effect) -> bool:

@@ -54,6 +54,7 @@ class Casework:
             core.database.insist,
             core.questions.position,
             self._remember,
+            self._sits_in,
         )
         self.cards = CardExecutor(desk)
         showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock)
@@ -87,6 +88,9 @@ class Casework:
         """The homeserver is an older copy of itself, without the events `lost`: cards may be gone; return the rows."""
         self.cards.doubt(self.book.all_ids())
         return self.book.forget_events(lost)
+
+    def _sits_in(self, room_id: str, user_id: str) -> bool:
+        return self._core.projection.membership(room_id, user_id) in {"join", "invite"}
 
     async def _remember(self, name: str, value: str) -> None:
         row = {"homeserver": self._core.config.homeserver.name, "name": name, "value": value}

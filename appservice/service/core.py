@@ -189,6 +189,7 @@ class Core:
     def _guard(self) -> None:
         """What is removed is sealed with its removal; nobody in distress is corrected (CARE, rule 1)."""
         self.lanes.beside = {"redact": self.casework.evidence.seal}
+        self.outbox.moot = self.casework.book.moot
         if not switches.off("care_gate"):
             self.lanes.gate = care_gate
             self.outbox.hold_back = self.concerns.hold_back

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,8 @@ class Commit:
     evidence_reads: list[dict[str, Any]] = field(default_factory=list)
     in_force: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
+    #: puts memory back as it was before these rows, where they were refused; run in reverse
+    undo: list[Callable[[], None]] = field(default_factory=list)
     #: journal and outbox rows settled before this time (ms) are deleted
     forget_before_ms: int | None = None
     #: evidence, readings of it and closed cases from before this time (ms) are deleted
@@ -73,6 +75,7 @@ class Commit:
         self.evidence_reads += other.evidence_reads
         self.in_force += other.in_force
         self.positions += other.positions
+        self.undo += other.undo
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
         self.evidence_before_ms = other.evidence_before_ms or self.evidence_before_ms
 

@@ -184,3 +184,20 @@ async def test_what_cannot_be_stored_is_refused_taken_later_and_the_rest_keeps_w
     monkeypatch.setattr(door.house.database, "commit", commit)
     assert await door.push("1", [message("$1", "bad")]) == 200
     assert await door.redacted() == ["$1"]
+
+
+async def test_a_push_waits_for_what_came_before_it_and_not_for_ever(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an absence; and where what came before cannot be asked for, a plea for help does not wait each time."""
+    door.endpoint.in_order = asyncio.Event()
+    body = json.dumps({"events": [message("$waits", "hello")]}).encode()
+    waiting = asyncio.create_task(door.ask("PUT", "/_matrix/app/v1/transactions/w1", body))
+    done, _ = await asyncio.wait({waiting}, timeout=0.2)
+    assert not done
+    door.endpoint.in_order.set()
+    assert (await waiting)[0] == 200
+    monkeypatch.setattr("appservice.intake.endpoint._WAITS_S", 0.05)
+    door.endpoint.in_order = asyncio.Event()
+    assert (await door.ask("PUT", "/_matrix/app/v1/transactions/w2", body))[0] == 200
+    assert door.endpoint.in_order.is_set(), "the next one does not wait"

@@ -198,6 +198,25 @@ async def test_without_its_key_evidence_stays_shut_and_removing_goes_on(room: Ro
     assert "meanwhile" in await room.told(LEAD, "number 2 of 2")
 
 
+async def test_the_lead_may_ask_in_her_private_room_and_gets_one_answer(room: Room) -> None:
+    await room.gone(await room.says(MEMBER, f"Jo is on {NUMBER}"))
+    await room.carded("H-0001")
+    _, joined = await room.charity.call("GET", "/_matrix/client/v3/joined_rooms", person=LEAD)
+    (room.rooms["private"],) = set(joined["joined_rooms"]) - set(room.rooms.values())
+    private = room.rooms.pop("private")
+    path = f"/_matrix/client/v3/rooms/{quote(private, safe='')}/send/m.room.message/show"
+    content = {"msgtype": "m.text", "body": "show H-0001 a parent asked"}
+    assert (await room.charity.call("PUT", path, content, person=LEAD))[0] == 200
+    assert NUMBER in await room.told(LEAD, "H-0001", "Jo is on")
+    await room.says(LEAD, "show H-0001 once more", "safeguarding")  # what would be said to the first is said by now
+
+    async def twice() -> bool:
+        return sum(NUMBER in body for body in await room.private(LEAD)) == 2
+
+    await eventually(twice, "shown again")
+    assert not [body for body in await room.private(LEAD) if "nobody reads along here" in body]
+
+
 async def test_an_edit_that_makes_a_harmless_message_harmful_goes_and_the_message_stays(room: Room) -> None:
     harmless = await room.says(MEMBER, "Tea on Tuesday?")
     harmful = await room.sends(MEMBER, edit(harmless, "* Tea?", f"Ring Jo for tea: {NUMBER}"))

@@ -105,7 +105,7 @@ async def life(
     path: Path, script: Sequence[Result | Exception] = (), hold: asyncio.Event | None = None
 ) -> AsyncIterator[Life]:
     executor = Scripted(list(script), hold=hold)
-    executors = dict.fromkeys(("redact", "notice", "ensure_direct_room"), executor)
+    executors = dict.fromkeys(("redact", "notice", "ensure_direct_room", "withdraw"), executor)
     async with open_house(path, executors=executors) as house:
         running = asyncio.create_task(house.outbox.run())
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import pytest
 
 from appservice.cases import CARDS_A_WEEK, CaseBook
 from appservice.cases.ladder import deadline
-from appservice.flow import Audience, CardOf, Case, CaseState, Lane, OpenCase, TouchCase
+from appservice.flow import Audience, Card, CardOf, Case, CaseState, Lane, OpenCase, TouchCase
 from policies.hours import parse_hours
 from tests.support.house import ManualClock
 
@@ -190,6 +190,8 @@ def test_a_message_that_comes_twice_counts_once() -> None:
 def test_who_takes_a_case_stops_its_clock_and_who_passes_it_on_starts_it() -> None:
     desk = Desk()
     case = desk.happens()
+    assert case.deadline_ms is None, "before its card nobody could have answered"
+    case, _ = desk.book.numbered(case)
     assert case.deadline_ms is not None
     case = desk.does(case, "ack", MODERATOR)
     assert (case.state, case.owner, case.deadline_ms) == (CaseState.TAKEN, MODERATOR, None)
@@ -265,3 +267,87 @@ def test_a_card_knows_its_case_and_its_buttons() -> None:
         assert button is not None
         assert (button.action, button.duty) == ("escalate", "moderate")
     assert desk.book.button("!elsewhere", "$card", "👀") is None
+
+
+def test_care_16_what_stands_in_the_list_calls_nobody_by_the_clock() -> None:
+    desk = Desk()
+    cases = [desk.book.numbered(desk.happens(f"@p{n}:x"))[0] for n in range(8)]
+    assert [case.deadline_ms is None for case in cases] == [False] * CARDS_A_WEEK + [True] * 3
+
+
+def test_care_04_the_numbers_of_status_tell_nothing_of_a_case_told_to_people_alone() -> None:
+    desk = Desk()
+    desk.happens(LEAD, track="concern", severity=3, kind="suicide")
+    assert desk.book.counts == {"open": 0, "waiting": 0}
+    desk.happens()
+    assert desk.book.counts == {"open": 1, "waiting": 1}
+
+
+def test_a_removal_that_was_refused_leaves_no_case_and_no_number() -> None:
+    desk = Desk()
+    case = desk.happens()
+    card = Card(
+        source="$1",
+        rule="test",
+        lane=Lane("x", "!r"),
+        community="c",
+        place="moderators",
+        about=MEMBER,
+        text="card.contact_details_removed",
+        case="conduct",
+    )
+    assert desk.book.moot(card).cases
+    found = desk.book.by_id(case.id)
+    assert found is not None
+    assert (found.open, found.outcome, found.count) == (False, "void", 0)
+    both = desk.happens()
+    desk.happens()
+    desk.book.moot(replace(card, source=both.events[0].event_id))
+    smaller = desk.book.current("c", "conduct", MEMBER)
+    assert smaller is not None
+    assert (smaller.open, smaller.count) == (True, 1)
+
+
+def test_what_the_store_refused_is_as_if_it_had_not_been() -> None:
+    """The homeserver gives the event again: a tap must not be spent, and nothing passed on twice."""
+    desk = Desk()
+    opened = desk.book.open(_opens("$1"))
+    for undo in reversed(opened.undo):
+        undo()
+    assert desk.book.all_ids() == []
+    assert desk.book.current("c", "conduct", MEMBER) is None
+    case, _ = desk.book.numbered(desk.happens())
+    desk.book.carded(case.id, CardOf("!team", "$card", desk.clock.now, 2))
+    before = desk.book.by_id(case.id)
+    button = ("!team", "$card", "⬆")
+    touch = TouchCase(
+        source="$t",
+        rule="test",
+        lane=Lane("x", "!r"),
+        case=case.id,
+        action="escalate",
+        by=LEAD,
+        at_ms=desk.clock.now,
+        button=button,
+    )
+    for undo in reversed(desk.book.touch(touch).undo):
+        undo()
+    assert desk.book.by_id(case.id) == before
+    found = desk.book.button(*button)
+    assert found is not None
+    assert found.used_by == ""
+
+
+def _opens(event_id: str) -> OpenCase:
+    return OpenCase(
+        source=event_id,
+        rule="test",
+        lane=Lane("x", "!r"),
+        community="c",
+        track="conduct",
+        kind="contact_details",
+        severity=2,
+        about=MEMBER,
+        room_id="!r",
+        event_id=event_id,
+    )

@@ -62,15 +62,31 @@ async def test_conduct_that_waits_is_passed_on_and_its_author_is_not_told() -> N
     assert not any(isinstance(one, UrgentMessage) for one in await desk.waits())
 
 
-async def test_a_case_whose_removal_was_refused_ends_silently() -> None:
+async def test_what_could_not_be_told_yet_is_not_passed_on() -> None:
+    """The homeserver may be away for a day: the clock of conduct starts with the card, and nothing ends unheard."""
     desk = Ladder()
-    case = desk.happens()  # no card of it ever left, so it has no number
-    (touch,) = await desk.waits()
-    assert isinstance(touch, TouchCase)
-    assert (touch.action, touch.outcome) == ("close", "void")
-    found = desk.book.by_id(case.id)
-    assert found is not None
-    assert not found.open
+    case = desk.happens()
+    desk.clock.now += 10**9
+    assert await desk.waits() == []
+    case, _ = desk.book.numbered(case)
+    assert case.open
+    assert case.deadline_ms is not None
+    assert case.deadline_ms > desk.clock.now
+
+
+async def test_an_error_in_one_case_stops_neither_the_clock_nor_the_others() -> None:
+    desk = Ladder()
+    first = desk.happens("@one:x", track="concern", severity=3, kind="suicide")
+    desk.happens("@two:x", track="concern", severity=3, kind="suicide")
+    enact = desk._enact
+
+    async def breaks(effects: list[Effect]) -> None:
+        if first.id in effects[0].source:
+            raise RuntimeError
+        await enact(effects)
+
+    desk.deadlines._enact = breaks  # type: ignore[method-assign]
+    assert any(isinstance(one, UrgentCard) and one.about == "@two:x" for one in await desk.waits())
 
 
 async def test_a_store_that_refuses_is_asked_again() -> None:

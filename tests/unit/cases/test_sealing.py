@@ -14,6 +14,7 @@ from appservice.flow import VaultClosed
 from appservice.matrix import parse_event
 from appservice.people import Concerns
 from appservice.service.detectors import personal_data
+from appservice.store import Commit, StoreRefused
 from appservice.vault import AgeVault
 from policies.load import load_policy
 from tests.support.house import GROUP, SAM, House, fresh_store, message, open_house
@@ -142,3 +143,25 @@ def test_what_is_no_key_is_said_to_be_none(tmp_path: Path) -> None:
     assert AgeVault.public_of(tmp_path / "key") is None
     with pytest.raises(ValueError, match="age1"):
         AgeVault(tmp_path / "key", "age1nothing")
+
+
+async def test_what_the_store_refuses_opens_no_case_and_the_second_time_one(
+    tmp_path: Path, vault: AgeVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        sealing = Sealing(house, vault)
+        commit = house.database.commit
+
+        async def refuses(_: Commit) -> None:
+            raise StoreRefused("disk full")
+
+        monkeypatch.setattr(house.database, "commit", refuses)
+        with pytest.raises(StoreRefused):
+            await sealing.says("$1", "Ring Jo on 07700 900123")
+        assert sealing.book.all_ids() == []
+        monkeypatch.setattr(house.database, "commit", commit)
+        assert "redact" in await sealing.says("$1", "Ring Jo on 07700 900123")
+        (case,) = (sealing.book.by_id(one) for one in sealing.book.all_ids())
+        assert case is not None
+        assert case.count == 1
+        assert len(await sealing.kept()) == 1

@@ -10,6 +10,7 @@ import pytest
 
 from appservice.cases import CaseWords
 from appservice.cases.book import BUTTON_MS
+from appservice.cases.words import is_for_a_case
 from appservice.flow import (
     CardEdit,
     CardOf,
@@ -158,7 +159,8 @@ def test_whom_a_case_is_about_cannot_handle_it_whatever_their_role() -> None:
     team = Team()
     case = team.carded(team.happens(LEAD), DM, "$p")
     assert told(team.taps(LEAD, target="$p", room_id=DM)) == ["case.not_yours"]
-    assert told(team.says(LEAD, f"close {case.reference} resolved", room_id=DM)) == ["case.not_yours"]
+    assert told(team.says(LEAD, f"close {case.reference} resolved", room_id=DM)) == ["case.unknown"]
+    assert told(team.says(LEAD, "close P-0077 resolved", room_id=DM)) == ["case.unknown"], "the same answer"
     assert told(team.says(LEAD, f"show {case.reference} I want to know", room_id=DM)) == ["case.unknown"]
     assert done(team.says(DEPUTY, f"close {case.reference} resolved", room_id=DM)) == [("close", "resolved")]
 
@@ -233,6 +235,21 @@ def test_a_named_human_ends_the_pause_of_rules_for_a_person() -> None:
     case = team.carded(team.happens(track="concern", severity=3, kind="suicide"), LEADS, "$s")
     effects = team.says(DEPUTY, f"release {case.reference}", room_id=LEADS)
     assert done(effects) == [("release", "")]
-    assert told(team.says(MODERATOR, f"release {case.reference}")) == ["case.not_yours"]
+    assert told(team.says(MODERATOR, f"release {case.reference}")) == ["case.unknown"], "not even that it exists"
     assert told(team.says(LEAD, "release H-0001")) == ["case.nothing_to_release"]
     assert case.about == MEMBER
+
+
+def test_in_a_private_room_a_case_is_answered_once_and_people_who_talk_are_still_answered() -> None:
+    team = Team()
+    for body, answers, theirs in (
+        ("show H-0001 a parent asked", None, True),
+        ("ack", "$card", False),  # that card stands in another room
+        ("close", "$mine", False),
+        ("help", None, False),
+    ):
+        content: dict[str, Any] = {"body": body, "msgtype": "m.text"}
+        if answers is not None:
+            content["m.relates_to"] = {"m.in_reply_to": {"event_id": answers}}
+        assert is_for_a_case(content, DM, team.book) is theirs, body
+        assert is_for_a_case(content, TEAM, team.book) is (theirs or answers == "$card")

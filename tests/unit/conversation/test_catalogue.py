@@ -10,7 +10,7 @@ import unicodedata
 from html import unescape
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appservice.conversation import Catalogue
@@ -206,12 +206,16 @@ def test_a_card_claims_a_kind_message_only_where_one_is_sent() -> None:
     assert "I did not write to them" in said["2"]
 
 
-@pytest.mark.parametrize("words", ["**", "****", "`", "``", "[]", "[x]", "{", "}", "", " x", "x ", "a  b", "a\nb"])
+@pytest.mark.parametrize(
+    "words",
+    ["**", "*", "*`*`*`", "a * b", "`*`", "****", "`", "``", "[]", "[x]", "{", "}", "", " x", "x ", "a  b", "a\nb"],
+)
 def test_what_is_not_markup_is_refused(words: str) -> None:
     with pytest.raises(BadMarkup):
         parse(words)
 
 
+@example("*`*`")
 @given(st.text(alphabet="ab*`[](){}link:_ ", max_size=40))
 def test_any_words_are_either_read_or_refused(words: str) -> None:
     try:

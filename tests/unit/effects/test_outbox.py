@@ -17,6 +17,7 @@ from appservice.flow import (
     Refused,
     Result,
     Urgency,
+    Withdraw,
 )
 from appservice.matrix import Unreachable
 from appservice.store import Commit, StoreRefused
@@ -370,3 +371,26 @@ async def test_status_can_say_how_much_waits_and_since_when(path: Path) -> None:
         assert one.house.outbox.waiting == {"now": 1, "soon": 0, "when_quiet": 1}
         assert one.house.outbox.oldest_ms == 90
         assert set(one.house.outbox.waiting) == {urgency.name.lower() for urgency in Urgency}
+
+
+async def test_what_is_meant_for_later_leaves_then_and_does_not_count_as_waiting(path: Path) -> None:
+    async with life(path) as one:
+        later = Withdraw(
+            source="$1",
+            rule="r",
+            lane=LANE,
+            room_id="!dm",
+            event_id="$shown",
+            reason="shown_long_enough",
+            not_before_ms=one.house.clock.now + 600_000,
+        )
+        await one.decide(later)
+        one.house.outbox.homeserver_is_back()
+        await asyncio.sleep(0.1)
+        assert one.executor.asked == []
+        assert (one.house.outbox.waiting["now"], one.house.outbox.oldest_ms) == (0, None)
+    async with life(path) as one:  # also over a restart
+        await one.house.outbox.resume()
+        assert one.house.outbox.waiting["now"] == 0
+        one.house.clock.now = later.not_before_ms
+        await one.until_settled(later)
