@@ -45,6 +45,10 @@ CARDS_A_WEEK: Final = 5
 _WEEK_MS: Final = 7 * 24 * 3600 * 1000
 #: ms that a tap on a card counts; the words go on to do.
 BUTTON_MS: Final = 14 * 24 * 3600 * 1000
+#: ms in which a person who asks again is not called for again.
+ASKED_AGAIN_MS: Final = 5 * 60 * 1000
+#: Kinds of cases that somebody's own request opened, and that no message belongs to.
+REQUESTS: Final = frozenset({"asks_help", "appeal"})
 #: What can be tapped on a card, and what it does. Each has a word beside it.
 BUTTONS: Final = (("👀", "ack"), ("⬆", "escalate"))
 
@@ -100,7 +104,7 @@ class CaseBook:
 
     def may(self, case: Case, user_id: str) -> bool:
         rules = self.rules
-        if rules is None or user_id == case.about:
+        if rules is None or user_id in {case.about, case.not_by}:
             return False
         audience = self.audience(case)
         if audience is Audience.PRIVATE:
@@ -131,10 +135,9 @@ class CaseBook:
     def open(self, effect: Effect) -> Commit:
         """Let a message join the open case about its person, or open one; return the rows."""
         assert isinstance(effect, OpenCase)
-        event = CaseEvent(effect.room_id, effect.event_id)
         known = self.current(effect.community, effect.track, effect.about)
         if known is not None and known.open:
-            return self._keep(self._joined(known, effect, event))
+            return self._keep(self._asked(known) if effect.asked else self._joined(known, effect))
         track, now = Track(effect.track), self._clock.now_ms()
         audience = first_audience(track, effect.severity)
         not_reached = track is Track.CONCERN and effect.severity >= 3 and not self._reached(effect.about)
@@ -150,21 +153,32 @@ class CaseBook:
             rung=1 if not_reached else 0,  # who cannot be told anything is looked for by more people (CARE, rule 5)
             # The clock of conduct starts with its card: before, nobody could have answered.
             deadline_ms=deadline(effect.severity, now, self.hours) if track is Track.CONCERN else None,
-            count=1,
-            events=(event,),
+            count=0 if effect.asked else 1,
+            events=() if effect.asked else (CaseEvent(effect.room_id, effect.event_id),),
             contact=effect.contact,
             late=effect.late,
+            asked_ms=now if effect.asked else None,
         )
+        if effect.asked and known is not None:  # whoever decided it does not look again (CARE, rule 17)
+            case = replace(case, earlier=known.reference, not_by=known.owner)
         return self._keep(case)
 
-    def _joined(self, case: Case, effect: OpenCase, event: CaseEvent) -> Case:
+    def _asked(self, case: Case) -> Case:
+        """Their person asks for somebody: said on its card, and called for anew after a while."""
+        now = self._clock.now_ms()
+        if case.asked_ms is not None and now - case.asked_ms <= ASKED_AGAIN_MS:
+            return case
+        return replace(case, asked_ms=now)
+
+    def _joined(self, case: Case, effect: OpenCase) -> Case:
+        event = CaseEvent(effect.room_id, effect.event_id)
         if event in case.events:
             return case
         worse = effect.severity > case.severity
         case = replace(
             case,
             severity=max(case.severity, effect.severity),
-            kind=effect.kind if worse else case.kind,
+            kind=effect.kind if worse or case.kind in REQUESTS else case.kind,
             events=(*case.events, event)[-_EVENTS_KEPT:],
             count=case.count + 1,
             contact=case.contact or effect.contact,
@@ -216,7 +230,8 @@ class CaseBook:
             and one.numbered_ms is not None
             and one.numbered_ms > now - _WEEK_MS
         )
-        quiet = case.track is Track.CONDUCT and case.severity <= 2 and recent >= CARDS_A_WEEK
+        small = case.track is Track.CONDUCT and case.severity <= 2 and case.asked_ms is None
+        quiet = small and recent >= CARDS_A_WEEK
         self._numbers[key] = self._numbers.get(key, 0) + 1
         due = case.deadline_ms or deadline(case.severity, now, self.hours)
         due_ms = None if quiet else due  # what stands in a list calls nobody (CARE, rules 15 and 16)
@@ -224,8 +239,11 @@ class CaseBook:
         return case, self._keep(case)
 
     def loud(self, case: Case) -> tuple[Case, Commit]:
-        """Let a quiet case have a card of its own: it became serious, or somebody passed it on."""
-        case = replace(case, quiet=False)
+        """Let a quiet case have a card of its own: it became serious, somebody passed it on, or its person asks."""
+        due = case.deadline_ms
+        if due is None and case.state is CaseState.OPEN:
+            due = deadline(case.severity, self._clock.now_ms(), self.hours)
+        case = replace(case, quiet=False, deadline_ms=due)
         return case, self._keep(case)
 
     def carded(self, case_id: str, card: CardOf) -> Commit:

@@ -71,12 +71,12 @@ def overdue(case: Case, now_ms: int, homeserver: str) -> Iterable[Effect]:
         about="",
         text="card.unanswered",
     )
-    if case.track is Track.CONCERN and case.severity >= 3:
+    if (case.track is Track.CONCERN and case.severity >= 3) or case.asked_ms is not None:
         yield UrgentMessage(
             source=source,
             rule=_RULE,
             lane=lane,
             user_id=case.about,
-            text="care.nobody_yet",
+            text="care.nobody_yet" if case.track is Track.CONCERN else "direct.appeal_waits",
             items=({"person": case.about},),
         )

@@ -1,17 +1,40 @@
-"""A person writes to the guardian in their direct room: `help` and `appeal` reach people, anything else is told how."""
+"""A person asks for somebody: `help` and `appeal`, written to the guardian in private, open a case that people answer.
+
+`help` alone in a group counts too, and is answered in private (CARE, rules 2 and 3). Anything else that somebody writes
+to the guardian is told how to reach a person.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
 
 from appservice.cases.words import is_for_a_case
-from appservice.flow import Card, DirectMessage, Effect, EventInput, Facts, Place
+from appservice.flow import DirectMessage, Effect, EventInput, Facts, OpenCase, Place, Track, UrgentCard
 
-#: The words that call a person, and whose room they reach: a request for help goes to the safeguarding lead, a
-#: complaint about what we did to the moderators.
-_WORDS = {"help": Place.SAFEGUARDING, "appeal": Place.MODERATORS}
-#: Characters looked at: the word stands first, or alone.
-_LOOKED_AT = 200
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a word asks for: on which track its case runs, and of which kind it is."""
+
+    word: str
+    track: Track
+    kind: str
+
+
+_HELP: Final = _Request("help", Track.CONCERN, "asks_help")
+_APPEAL: Final = _Request("appeal", Track.CONDUCT, "appeal")
+#: How severe a request is by itself: people look at it in staffed hours, and it is passed on if nobody does.
+_SEVERITY: Final = 2
+#: Characters looked at.
+_LOOKED_AT: Final = 200
+_WORD: Final = re.compile(r"[^\W\d_]+", re.UNICODE)
+#: All that somebody says who calls for help in a group, and not for help with something.
+_CALLS: Final = frozenset({"help", "help me", "help please", "please help", "please help me", "i need help", "sos"})
+#: Who says thank you does not ask.
+_THANKS: Final = frozenset({"thanks", "thank", "thankyou", "ta", "cheers"})
 
 
 class Requests:
@@ -21,45 +44,74 @@ class Requests:
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event = item.event
-        if event.type != "m.room.message" or facts.room.place is not Place.DIRECT or event.redacted:
+        if event.type != "m.room.message" or event.redacted or event.content.get("msgtype") == "m.notice":
             return
-        if facts.direct_rooms.get(event.sender) != event.room_id or event.content.get("msgtype") == "m.notice":
+        if event.replaces is not None or not event.sender:
+            return
+        words = _words(event.content.get("body"))
+        if facts.room.place is Place.GROUP:
+            if " ".join(words) in _CALLS:
+                yield from self._asks(item, facts, _HELP)
+            return
+        if facts.room.place is not Place.DIRECT or facts.direct_rooms.get(event.sender) != event.room_id:
             return
         if is_for_a_case(event.content, event.room_id, facts.cases):
             return
-        word = _word(event.content.get("body"))
-        person = {"person": event.sender, "event": event.event_id}
-        source, lane = item.id, item.lane
-        if word is None:
-            if not item.late:
-                yield DirectMessage(
-                    source=source, rule=self.name, lane=lane, user_id=event.sender, text="direct.how", items=(person,)
-                )
-            return
-        card = Card(
-            source=source,
+        asked = _request(words)
+        if asked is not None:
+            yield from self._asks(item, facts, asked)
+        elif not item.late:
+            yield self._tells(item, "direct.how")
+
+    def _asks(self, item: EventInput, facts: Facts, request: _Request) -> Iterable[Effect]:
+        event, community = item.event, facts.room.community
+        yield OpenCase(
+            source=item.id,
             rule=self.name,
-            lane=lane,
-            community=facts.room.community,
-            place=_WORDS[word],
+            lane=item.lane,
+            community=community,
+            track=request.track,
+            kind=request.kind,
+            severity=_SEVERITY,
             about=event.sender,
-            text=f"card.asks_{word}",
-            items=(person,),
+            room_id=event.room_id,
+            event_id=event.event_id,
+            late=item.late,
+            asked=True,
+        )
+        card = UrgentCard(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            community=community,
+            place=Place.SAFEGUARDING if request.track is Track.CONCERN else Place.MODERATORS,
+            about=event.sender,
+            text="card.case",
+            case=request.track,
         )
         yield card
-        yield DirectMessage(
-            source=source,
+        yield self._tells(item, f"direct.{request.word}_heard", after=card.key)
+
+    def _tells(self, item: EventInput, text: str, after: str | None = None) -> DirectMessage:
+        sender, event_id = item.event.sender, item.event.event_id
+        return DirectMessage(
+            source=item.id,
             rule=self.name,
-            lane=lane,
-            user_id=event.sender,
-            text=f"direct.{word}_heard",
-            items=(person,),
-            after=card.key,
+            lane=item.lane,
+            after=after,
+            user_id=sender,
+            text=text,
+            items=({"person": sender, "event": event_id},),
         )
 
 
-def _word(body: object) -> str | None:
-    if not isinstance(body, str):
-        return None
-    words = body[:_LOOKED_AT].lower().replace("!", " ").replace(".", " ").replace(",", " ").split()
-    return words[0] if words and words[0] in _WORDS else None
+def _words(body: object) -> list[str]:
+    return [word.lower() for word in _WORD.findall(body[:_LOOKED_AT])] if isinstance(body, str) else []
+
+
+def _request(words: list[str]) -> _Request | None:
+    """What somebody asks for who writes in private: by the first word, or by one anywhere that is no thank you."""
+    for request in (_HELP, _APPEAL):
+        if words[:1] == [request.word] or (request.word in words and _THANKS.isdisjoint(words)):
+            return request
+    return None

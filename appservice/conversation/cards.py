@@ -16,6 +16,7 @@ from appservice.flow import (
     Card,
     CardOf,
     Case,
+    CaseEvent,
     Clock,
     Done,
     Effect,
@@ -45,7 +46,7 @@ _LIST_MS: Final = 7 * 24 * 3600 * 1000
 class Desk:
     """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits;
     `remember(name, value)` keeps a word over restarts, and `recall(name)` gives it back; `sits_in(room_id, user_id)`
-    tells whether somebody reads along in a room."""
+    tells whether somebody reads along in a room; `is_private(room_id)` whether it is one person's room with us."""
 
     book: CaseBook
     client: HomeserverClient
@@ -57,6 +58,7 @@ class Desk:
     recall: Callable[[str], Awaitable[str | None]]
     remember: Callable[[str, str], Awaitable[None]]
     sits_in: Callable[[str, str], bool]
+    is_private: Callable[[str], bool]
 
 
 class CardExecutor:
@@ -108,7 +110,7 @@ class CardExecutor:
             return rooms
         case, rows = book.numbered(case)
         await self._desk.insist(rows)
-        if case.quiet and (case.rung or case.severity > 2):
+        if case.quiet and (case.rung or case.severity > 2 or case.asked_ms is not None):
             case, rows = book.loud(case)
             await self._desk.insist(rows)
         if case.quiet:
@@ -150,6 +152,8 @@ class CardExecutor:
             return False
         newest = here[-1]
         if effect.case == case.id:  # passed on by a person or by the clock: the next people are called
+            return True
+        if case.asked_ms is not None and newest.at_ms <= case.asked_ms:
             return True
         return case.severity > newest.severity or self._desk.clock.now_ms() - newest.at_ms > _CALLED_MS
 
@@ -205,7 +209,7 @@ class CardExecutor:
     def _items(self, case: Case, *, calls: bool) -> tuple[Item, ...]:
         book = self._desk.book
         common = {"person": case.about, "kind": case.kind, "severity": str(case.severity)}
-        events = [common | {"room": one.room_id, "event": one.event_id} for one in case.events] or [common]
+        events = [common | self._place_of(one) for one in case.events] or [common]
         first = events[-1] if case.track is Track.CONCERN else events[0]
         others = [one for one in events if one is not first]
         told = {
@@ -219,8 +223,14 @@ class CardExecutor:
             "count": str(case.count),
             "contact": "yes" if case.contact else "no",
             "late": "yes" if case.late else "no",
+            "asked": "yes" if case.asked_ms is not None else "no",
+            "earlier": case.earlier,
         }
         return (first | told, *others)
+
+    def _place_of(self, event: CaseEvent) -> Item:
+        private = {"private": "yes"} if self._desk.is_private(event.room_id) else {}
+        return {"room": event.room_id, "event": event.event_id, **private}
 
     # -- the quiet ones --------------------------------------------------------------------------------------------
 
@@ -253,4 +263,6 @@ class CardExecutor:
 
 
 def _text(case: Case) -> str:
-    return "card.concern" if case.track is Track.CONCERN else f"card.{case.kind}_removed"
+    if case.track is Track.CONCERN:
+        return "card.concern"
+    return "card.appeal" if case.kind == "appeal" else f"card.{case.kind}_removed"

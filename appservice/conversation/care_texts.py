@@ -9,10 +9,14 @@ from appservice.conversation.pieces import (
     DANGER,
     NOT_REACHED,
     REACHED,
+    WHO,
     Items,
     Text,
     both,
     called,
+    either,
+    given,
+    lacking,
     part,
     people,
     unless,
@@ -26,20 +30,30 @@ def _each_called(items: Items) -> tuple[Items, ...]:
     return tuple(({"to": one},) for one in called(items))
 
 
-#: Signs of severity 2 are shown to people; nobody is written to.
+#: Signs of severity 2 are shown to people; nobody is written to, but who asked is answered.
 _WRITTEN_TO = unless("severity", "2")
+_ASKS = when("kind", "asks_help")
+_ASKED, _NOT_ASKED = either(_ASKS, when("asked", "yes")), unless("asked", "yes")
+_SEEN = unless("kind", "asks_help")
+_HIDDEN, _OPEN = when("private", "yes"), unless("private", "yes")
 
 _CONCERN = Text(
     (
-        part("card.concern.title_urgent", said=when("severity", "4")),
-        part("card.concern.title", said=unless("severity", "4")),
-        part("card.concern"),
+        part("card.asks_help.title", said=_ASKS),
+        part("card.concern.title_urgent", said=both(_SEEN, when("severity", "4"))),
+        part("card.concern.title", said=both(_SEEN, unless("severity", "4"))),
+        part("card.concern", said=_SEEN),
         *(part(f"card.concern.kind_{kind}", said=when("kind", kind)) for kind in _KINDS),
-        part("card.concern.kind_other", said=unless("kind", *_KINDS)),
-        part("card.concern.who", "person", "link:person", "link:message"),
-        part("card.concern.not_written", said=when("severity", "2")),
-        part("card.concern.told", said=both(_WRITTEN_TO, REACHED)),
-        part("shared.not_reached", said=both(_WRITTEN_TO, NOT_REACHED)),
+        part("card.concern.kind_other", said=unless("kind", *_KINDS, "asks_help")),
+        part("card.asks_help", said=_ASKED),
+        part("card.concern.who", "person", "link:person", "link:message", said=both(_OPEN, given("event"))),
+        part("card.concern.who_private", "person", "link:person", said=_HIDDEN),
+        part("card.concern.read", "reference", said=both(_HIDDEN, given("reference"))),
+        *(part(one.key, *one.needs, said=both(_OPEN, lacking("event"))) for one in WHO),
+        part("card.concern.not_written", said=both(when("severity", "2"), _SEEN, _NOT_ASKED)),
+        part("shared.will_write", said=both(_ASKED, REACHED)),
+        part("card.concern.told", said=both(_WRITTEN_TO, _SEEN, REACHED)),
+        part("shared.not_reached", said=both(NOT_REACHED, either(_ASKED, both(_WRITTEN_TO, _SEEN)))),
         part("card.concern.contact", said=when("contact", "yes")),
         part("card.concern.late", said=when("late", "yes")),
         part("card.concern.for", "to", "link:to", said=_each_called),

@@ -66,6 +66,11 @@ def both(*said: Said) -> Said:
     return lambda items: (items,) if all(one(items) for one in said) else ()
 
 
+def either(*said: Said) -> Said:
+    """Said if one of these conditions lets it be said."""
+    return lambda items: (items,) if any(one(items) for one in said) else ()
+
+
 def given(*fields: str) -> Said:
     """Said if the first item has something in each of these fields."""
     return lambda items: (items,) if all(_first(items).get(field) for field in fields) else ()
@@ -181,6 +186,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
 VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "about": _field("about"),
     "case": _case,
+    "earlier": _field("earlier"),
     "count": lambda _ground, items: str(count_of(items)),
     "found": _found,
     "hours": lambda ground, _items: ground.hours,

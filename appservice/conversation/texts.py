@@ -24,13 +24,17 @@ from appservice.conversation.pieces import (
     called,
     count_of,
     each,
+    given,
     part,
     people,
+    when,
 )
 from appservice.flow import Item, Rendered
 
 #: Most messages that one card links.
 _LINKED = 10
+#: Whether the person of a case asks for a second look.
+_ASKED = when("asked", "yes")
 #: The hours are our own words and a promise: never cut, only bounded.
 _LONGEST_HOURS = 1000
 
@@ -44,11 +48,6 @@ def _card(key: str, *more: Part, told: bool = True) -> Text:
     """A card about somebody in a room."""
     reached = (part(f"{key}.told", said=REACHED), *NOT_TOLD) if told else ()
     return Text((part(key), *reached, part("shared.team"), *WHO, part("shared.room", "rooms"), *more))
-
-
-def _request(key: str) -> Text:
-    """A card that says that somebody wrote a word to us."""
-    return Text((part(key), part("shared.will_write", said=REACHED), *NOT_TOLD, *WHO))
 
 
 def _reply(key: str) -> Text:
@@ -71,6 +70,7 @@ TEXTS: Mapping[str, Text] = {
             part("card.contact_details_removed.who", "person", "link:person"),
             part("card.contact_details_removed.where", "room", "link:message", said=each(_LINKED)),
             part("shared.more", "count", said=beyond(_LINKED)),
+            part("card.appeal.asked", said=_ASKED),
             *CASE,
         ),
         mentions=called,
@@ -78,8 +78,18 @@ TEXTS: Mapping[str, Text] = {
     "card.intruder": _card("card.intruder"),
     "card.invite_withdrawn": _card("card.invite_withdrawn", told=False),
     "card.asks_to_join": _card("card.asks_to_join", part("card.asks_to_join.answer", "reference")),
-    "card.asks_help": _request("card.asks_help"),
-    "card.asks_appeal": _request("card.asks_appeal"),
+    "card.appeal": Text(
+        (
+            part("card.appeal"),
+            part("card.appeal.asked"),
+            part("card.appeal.earlier", "earlier", said=given("earlier")),
+            *WHO,
+            part("shared.will_write", said=REACHED),
+            *NOT_TOLD,
+            *CASE,
+        ),
+        mentions=called,
+    ),
     "request.not_yours": _reply("request.not_yours"),
     "request.unknown": _reply("request.unknown"),
     "request.added": _reply("request.added"),
@@ -88,6 +98,7 @@ TEXTS: Mapping[str, Text] = {
     "direct.here_instead": _to_person("direct.here_instead", "link:room", danger=True),
     "direct.help_heard": _to_person("direct.help_heard", "hours", danger=True),
     "direct.appeal_heard": _to_person("direct.appeal_heard", "hours"),
+    "direct.appeal_waits": _to_person("direct.appeal_waits", "hours"),
     **CARE_TEXTS,
     **CASE_TEXTS,
 }

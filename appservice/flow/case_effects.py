@@ -10,7 +10,11 @@ from appservice.flow.effects import Effect, Redact, Urgency
 
 @dataclass(frozen=True, kw_only=True)
 class OpenCase(Effect):
-    """Something happened that people must look at: it joins the open case about this person, or opens one."""
+    """Something happened that people must look at: it joins the open case about this person, or opens one.
+
+    `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct). Their words stand
+    in a private room, so no message joins the case.
+    """
 
     type: ClassVar[str] = "open_case"
     urgency: ClassVar[Urgency] = Urgency.NOW
@@ -24,6 +28,7 @@ class OpenCase(Effect):
     event_id: str
     contact: bool = False
     late: bool = False
+    asked: bool = False
 
     @property
     def target(self) -> str:

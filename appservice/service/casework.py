@@ -17,7 +17,7 @@ from appservice.cases import (
 )
 from appservice.conversation import CardExecutor, Desk
 from appservice.effects import Speaker
-from appservice.flow import Clock, Effect, Executor, Identity, Rules, TouchCase, Vault
+from appservice.flow import Clock, Effect, Executor, Identity, Place, Rules, TouchCase, Vault
 from appservice.service.config import BadConfiguration
 from appservice.store import Commit
 from appservice.vault import AgeVault
@@ -55,6 +55,7 @@ class Casework:
             core.questions.position,
             self._remember,
             self._sits_in,
+            self._is_private,
         )
         self.cards = CardExecutor(desk)
         showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock)
@@ -91,6 +92,10 @@ class Casework:
 
     def _sits_in(self, room_id: str, user_id: str) -> bool:
         return self._core.projection.membership(room_id, user_id) in {"join", "invite"}
+
+    def _is_private(self, room_id: str) -> bool:
+        room = self._core.projection.room(room_id)
+        return room is not None and room.place is Place.DIRECT
 
     async def _remember(self, name: str, value: str) -> None:
         row = {"homeserver": self._core.config.homeserver.name, "name": name, "value": value}

@@ -27,7 +27,7 @@ CONCERNS = ("suicide", "self_harm", "disclosure", "domestic_abuse")
 #: What the fields of an item may hold; None is a field that is not there. A new field belongs here.
 FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "told": (None, "yes", "no"),
-    "kind": (None, *PERSONAL, *CONCERNS, "something new"),
+    "kind": (None, *PERSONAL, *CONCERNS, "asks_help", "something new"),
     "reference": (None, "H-0042"),
     # of a concern
     "severity": (None, "2", "3", "4"),
@@ -35,7 +35,11 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "late": ("no", "yes"),
     "calls": (None, "@cleo:hearth.example @dev:hearth.example"),
     "to": (None, "@dev:hearth.example"),
+    "asked": (None, "yes"),
+    "private": (None, "yes"),
+    "event": ("$event0", ""),
     # of a case
+    "earlier": (None, "H-0007"),
     "state": (None, "open", "taken", "closed"),
     "owner": (None, "@dev:hearth.example"),
     "outcome": (None, "resolved", "mistake", "referred", "nothing"),
@@ -53,6 +57,8 @@ TOGETHER = (
     ("told", "severity", "contact", "late", "calls", "to"),
     ("reference", "state", "owner", "outcome", "passed_on"),
     ("kind", "reference", "count", "state"),
+    ("kind", "severity", "told", "asked", "private", "event", "reference"),
+    ("asked", "told", "earlier"),
     ("reference", "owner", "words", "edit", "cut", "of"),
 )
 #: The same in lists of several items.

@@ -253,8 +253,7 @@ ABOUT_SOMEBODY = [
     ("card.contact_details_removed", "told privately"),
     ("card.intruder", "told privately"),
     ("card.asks_to_join", "They know"),
-    ("card.asks_help", "I tell them"),
-    ("card.asks_appeal", "I tell them"),
+    ("card.appeal", "I tell them"),
 ]
 
 
