@@ -1,7 +1,7 @@
-"""A person asks for somebody: `help` and `appeal`, written to the guardian in private, open a case that people answer.
+"""What somebody writes to the guardian in private: `help` and `appeal` open a case that people answer, `quiet` stops
+what a program writes, `yes` asks for the numbers that it spoke of. Anything else is told how to reach a person.
 
-`help` alone in a group counts too, and is answered in private (CARE, rules 2 and 3). Anything else that somebody writes
-to the guardian is told how to reach a person.
+`help` alone in a group counts too, and is answered in private (CARE, rules 2 and 3).
 """
 
 from __future__ import annotations
@@ -12,7 +12,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from appservice.cases.words import is_for_a_case
-from appservice.flow import DirectMessage, Effect, EventInput, Facts, OpenCase, Place, Track, UrgentCard
+from appservice.flow import (
+    ANSWERED,
+    BeQuiet,
+    Concerned,
+    DirectMessage,
+    Effect,
+    EventInput,
+    Facts,
+    OpenCase,
+    Place,
+    Track,
+    UrgentCard,
+    UrgentMessage,
+    unanswered,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,10 @@ _WORD: Final = re.compile(r"[^\W\d_]+", re.UNICODE)
 _CALLS: Final = frozenset({"help", "help me", "help please", "please help", "please help me", "i need help", "sos"})
 #: Who says thank you does not ask.
 _THANKS: Final = frozenset({"thanks", "thank", "thankyou", "ta", "cheers"})
+_YES: Final = frozenset({"yes", "y", "yeah", "yep", "yup", "ok", "okay", "safe"})
+_NO: Final = frozenset({"no", "n", "nope", "nah", "not"})
+#: Signs of which a program first asks whether it is safe to read (CARE, rule 6).
+_ASKED_FIRST: Final = frozenset({"disclosure", "domestic_abuse"})
 
 
 class Requests:
@@ -57,11 +75,53 @@ class Requests:
             return
         if is_for_a_case(event.content, event.room_id, facts.cases):
             return
+        yield from self._in_private(item, facts, words)
+
+    def _in_private(self, item: EventInput, facts: Facts, words: list[str]) -> Iterable[Effect]:
+        event, first = item.event, words[0] if words else ""
+        wrote = unanswered(facts.concerns.get(event.sender, ()))
+        if wrote is not None:
+            yield Concerned(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                ordinal=2,
+                user_id=event.sender,
+                kind=ANSWERED,
+                severity=0,
+                at_ms=item.received_ms,
+            )
+        if first == "quiet" and len(words) == 1:
+            yield self._quiet(item, quiet=True)
+            yield self._tells(item, "direct.quiet")
+            return
         asked = _request(words)
         if asked is not None:
             yield from self._asks(item, facts, asked)
+            return
+        if first == "hello" and event.sender in facts.quiet:
+            yield self._quiet(item, quiet=False)
+        elif event.sender in facts.quiet:
+            return
+        if wrote is not None and wrote.wrote_about in _ASKED_FIRST and first in _YES | _NO:
+            if first in _YES:  # else it is not safe: nothing more is written (CARE, rule 6)
+                yield self._helplines(item, wrote.wrote_about)
         elif not item.late:
             yield self._tells(item, "direct.how")
+
+    def _quiet(self, item: EventInput, *, quiet: bool) -> BeQuiet:
+        return BeQuiet(source=item.id, rule=self.name, lane=item.lane, user_id=item.event.sender, quiet=quiet)
+
+    def _helplines(self, item: EventInput, kind: str) -> UrgentMessage:
+        sender = item.event.sender
+        return UrgentMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            user_id=sender,
+            text=f"care.helplines_{kind}",
+            items=({"person": sender},),
+        )
 
     def _asks(self, item: EventInput, facts: Facts, request: _Request) -> Iterable[Effect]:
         event, community = item.event, facts.room.community

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appservice.conversation.cards import CardExecutor, Desk
-from appservice.conversation.hours import plain_hours
+from appservice.conversation.hours import opens_again, plain_hours
 from appservice.conversation.texts import Catalogue
 
-__all__ = ["CardExecutor", "Catalogue", "Desk", "plain_hours"]
+__all__ = ["CardExecutor", "Catalogue", "Desk", "opens_again", "plain_hours"]

@@ -228,7 +228,7 @@ class CardExecutor:
         }
         return (first | told, *others)
 
-    def _place_of(self, event: CaseEvent) -> Item:
+    def _place_of(self, event: CaseEvent) -> dict[str, str]:
         private = {"private": "yes"} if self._desk.is_private(event.room_id) else {}
         return {"room": event.room_id, "event": event.event_id, **private}
 

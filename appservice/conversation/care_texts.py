@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 from appservice.conversation.case_texts import CASE
 from appservice.conversation.pieces import (
+    BACK,
+    CLOSED,
     DANGER,
     NOT_REACHED,
     REACHED,
+    STAFFED,
     WHO,
     Items,
     Text,
@@ -64,17 +67,25 @@ _CONCERN = Text(
 
 
 def _care(key: str) -> Text:
-    return Text((part(key, "hours"),), mentions=people)
+    """The same by day and by night: what helps at once stands first anyway, or it must first be asked for."""
+    return Text((part(key, "hours"), *BACK), mentions=people)
 
+
+_SUICIDE = Text(
+    (part("care.suicide", "hours", said=STAFFED), part("care.suicide.night", "hours", "opens", said=CLOSED)),
+    mentions=people,
+)
 
 CARE_TEXTS: Mapping[str, Text] = {
-    "care.suicide": _care("care.suicide"),
-    "care.self_harm": _care("care.suicide"),
+    "care.suicide": _SUICIDE,
+    "care.self_harm": _SUICIDE,
     "care.disclosure": _care("care.disclosure"),
     "care.domestic_abuse": _care("care.disclosure"),
     "care.danger": _care("care.danger"),
+    "care.helplines_disclosure": _care("care.helplines.disclosure"),
+    "care.helplines_domestic_abuse": _care("care.helplines.domestic_abuse"),
     "care.nobody_yet": Text(
-        (part("care.nobody_yet", "hours"), *DANGER, part("care.nobody_yet.urgent")), mentions=people
+        (part("care.nobody_yet"), *DANGER, part("care.nobody_yet.urgent", "hours"), *BACK), mentions=people
     ),
     "card.concern": _CONCERN,
     "card.concern_privately": _CONCERN,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 from policies.hours import StaffedHours
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -23,6 +26,22 @@ def plain_hours(hours: StaffedHours) -> str:
         + " and ".join(f"{_time(opens)} to {_time(closes)}" for opens, closes in times)
         for first, last, times in runs
     )
+
+
+def opens_again(hours: StaffedHours, now_ms: int) -> str:
+    """Return e.g. “tomorrow at 9am” or “on Monday at 9am”; "" while somebody is there."""
+    now = datetime.fromtimestamp(now_ms / 1000, ZoneInfo(hours.zone))
+    minute = now.hour * 60 + now.minute
+    for ahead in range(8):
+        day = (now + timedelta(days=ahead)).weekday()
+        for span in sorted(hours.spans):
+            if span.day != day or (ahead == 0 and span.closes <= minute):
+                continue
+            if ahead == 0 and span.opens <= minute:
+                return ""
+            when = {0: "today", 1: "tomorrow"}.get(ahead, f"on {_DAYS[day]}")
+            return f"{when} at {_time(span.opens)}"
+    return ""
 
 
 def _time(minutes: int) -> str:

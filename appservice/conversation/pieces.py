@@ -113,6 +113,9 @@ REACHED = when("told", "yes", otherwise="yes")
 NOT_REACHED = unless("told", "yes", otherwise="yes")
 NOT_TOLD = (part("shared.not_reached", said=NOT_REACHED),)
 DANGER = (part("shared.danger"),)
+#: Nobody is there at this moment: help that is comes first, then when people are (CARE, rule 8).
+CLOSED, STAFFED = given("opens"), lacking("opens")
+BACK = (part("shared.back", "opens", said=CLOSED),)
 WHO = (part("shared.who", "person", "link:person"),)
 
 
@@ -193,6 +196,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "item": _field("item", "1"),
     "of": _field("of", "1"),
     "own": _own,
+    "opens": _field("opens"),
     "owner": _field("owner"),
     "person": _field("person"),
     "reference": _field("reference"),

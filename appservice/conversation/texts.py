@@ -95,6 +95,7 @@ TEXTS: Mapping[str, Text] = {
     "request.added": _reply("request.added"),
     "request.declined": _reply("request.declined"),
     "direct.how": _to_person("direct.how", "hours", danger=True),
+    "direct.quiet": _to_person("direct.quiet", danger=True),
     "direct.here_instead": _to_person("direct.here_instead", "link:room", danger=True),
     "direct.help_heard": _to_person("direct.help_heard", "hours", danger=True),
     "direct.appeal_heard": _to_person("direct.appeal_heard", "hours"),
@@ -116,6 +117,8 @@ def needs(texts: Mapping[str, Text]) -> Mapping[str, frozenset[str]]:
 class Catalogue:
     """`flow.Wording` for one community: `room_name(room_id)` is what people call a room, `hours` when it is staffed.
 
+    `opens()` says when somebody is there again, "" while somebody is; it is asked when a text is worded.
+
     Raises BadCatalogue if the words and what is said do not fit each other.
     """
 
@@ -125,10 +128,12 @@ class Catalogue:
         server_name: str,
         hours: str,
         *,
+        opens: Callable[[], str] = lambda: "",
         words: Phrases | None = None,
         texts: Mapping[str, Text] = TEXTS,
     ) -> None:
         self.texts = texts
+        self._opens = opens
         self._ground = Ground(room_name, server_name, clean(hours, _LONGEST_HOURS), words or phrases())
         self._ground.phrases.check(needs(texts))
 
@@ -138,6 +143,8 @@ class Catalogue:
 
     def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
         ground, recipe = self._ground, self.texts[text]
+        if opens := self._opens():
+            items = ({"opens": opens, **items[0]}, *items[1:]) if items else ({"opens": opens},)
         parts = [
             filled(
                 ground.phrases.says(key, count_of(some)),

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from appservice.flow import Card, Concerned, DirectMessage, Effect, EventInput, Facts, OpenCase, Place
+from appservice.flow import (
+    Card,
+    Concerned,
+    DirectMessage,
+    Effect,
+    EventInput,
+    Facts,
+    OpenCase,
+    Place,
+    UrgentMessage,
+)
 
 _RULE = "care_gate"
-#: What a program says to words it does not know.
-_HOW = "direct.how"
+#: What a program says to any words, and to words that ask: nothing of it beside a kind answer to a sign of distress.
+_OF_COURSE = {"direct.how", "direct.help_heard"}
 
 
 def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list[Effect]:
     """Return the effects without those that would correct somebody in distress; people are told what was left undone."""
-    concerned = {effect.user_id for effect in effects if isinstance(effect, Concerned)}
+    concerned = {effect.user_id for effect in effects if isinstance(effect, Concerned) and effect.is_sign}
     # One answer, and that a kind one: no two messages of a program in a row (CARE, rule 9).
-    effects = [one for one in effects if not (concerned and isinstance(one, DirectMessage) and one.text == _HOW)]
+    if any(isinstance(one, UrgentMessage) and one.rule == "concern" for one in effects):
+        effects = [one for one in effects if not (isinstance(one, DirectMessage) and one.text in _OF_COURSE)]
 
     def waits(effect: Effect) -> bool:
         person = effect.conduct_on

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from appservice.detection.phrases import Phrases, expanded, folded
 from appservice.flow import (
+    WROTE,
     Concerned,
     Effect,
     EventInput,
@@ -23,6 +24,7 @@ from appservice.flow import (
     Track,
     UrgentCard,
     UrgentMessage,
+    unanswered,
 )
 
 #: Kinds of concern, from the table of phrases; each has texts of its own.
@@ -125,10 +127,23 @@ class Concern:
             text="card.concern",
             case=Track.CONCERN,
         )
-        known = facts.concerns.get(event.sender, ())
-        lately = [one for one in known if one.kind == sign.kind and facts.now_ms - one.at_ms < SIGNPOST_AGAIN_MS]
-        if sign.severity >= 3 and not any(one.severity >= sign.severity for one in lately):
+        if self._may_write(item, facts, sign):
+            wrote = WROTE + sign.kind
+            yield Concerned(
+                **common, ordinal=1, user_id=event.sender, kind=wrote, severity=sign.severity, at_ms=item.received_ms
+            )
             text = f"care.{sign.kind}" if sign.severity == 3 else "care.danger"
             yield UrgentMessage(
                 **common, user_id=event.sender, text=text, items=({"person": event.sender, "room": event.room_id},)
             )
+
+    def _may_write(self, item: EventInput, facts: Facts, sign: Sign) -> bool:
+        """Whether a program writes to somebody now, or leaves it to people (CARE, rule 9)."""
+        if sign.severity < 3:
+            return False
+        known = facts.concerns.get(item.event.sender, ())
+        lately = [one for one in known if facts.now_ms - one.at_ms < SIGNPOST_AGAIN_MS]
+        if any(one.wrote_about == sign.kind and one.severity >= sign.severity for one in lately):
+            return False
+        # Nobody gets two such messages in a row without having written in between; but for danger now.
+        return sign.severity == 4 or facts.room.place is Place.DIRECT or unanswered(lately) is None

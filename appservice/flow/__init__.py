@@ -17,6 +17,7 @@ from appservice.flow.cases import (
 from appservice.flow.effects import (
     AnswerInvite,
     Approve,
+    BeQuiet,
     Card,
     CardEdit,
     Concerned,
@@ -36,8 +37,10 @@ from appservice.flow.effects import (
 )
 from appservice.flow.events import Event, replaced
 from appservice.flow.facts import (
+    ANSWERED,
     DISTRESS_MS,
     RELEASED,
+    WROTE,
     ConcernFact,
     Facts,
     Ghosts,
@@ -45,6 +48,7 @@ from appservice.flow.facts import (
     RoomFacts,
     Rules,
     in_distress,
+    unanswered,
 )
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
 from appservice.flow.keys import effect_key, transaction_id
@@ -52,15 +56,18 @@ from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rende
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
+    "ANSWERED",
     "DISTRESS_MS",
     "LATE_AFTER_MS",
     "RELEASED",
     "SERIES",
+    "WROTE",
     "AnswerInvite",
     "Approve",
     "Attempt",
     "Audience",
     "AuditSink",
+    "BeQuiet",
     "Button",
     "Card",
     "CardEdit",
@@ -115,4 +122,5 @@ __all__ = [
     "in_distress",
     "replaced",
     "transaction_id",
+    "unanswered",
 ]

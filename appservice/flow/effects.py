@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from appservice.flow.facts import ConcernFact
 from appservice.flow.inputs import Lane
 from appservice.flow.keys import effect_key
 
@@ -235,7 +236,8 @@ class CardEdit(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class Concerned(Effect):
-    """Note that somebody is in distress, as a rule saw it (`kind`, `severity` 1 to 4). True as soon as it is decided."""
+    """Note that somebody is in distress, as a rule saw it (`kind`, `severity` 1 to 4), or what was done about that
+    (`flow.ConcernFact`). True as soon as it is decided."""
 
     type: ClassVar[str] = "concerned"
     urgency: ClassVar[Urgency] = Urgency.NOW
@@ -253,8 +255,35 @@ class Concerned(Effect):
     def person(self) -> str:
         return self.user_id
 
+    @property
+    def is_sign(self) -> bool:
+        return ConcernFact(self.kind, self.severity, self.at_ms).is_sign
+
     def describe(self) -> str:
         return f"note a concern for one person ({self.kind}, {self.severity})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeQuiet(Effect):
+    """Write nothing to one person that they did not ask for, until they say otherwise (CARE, rule 6). `quiet` False
+    ends it. True as soon as it is decided."""
+
+    type: ClassVar[str] = "be_quiet"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    user_id: str
+    quiet: bool
+
+    @property
+    def target(self) -> str:
+        return self.user_id
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return "write nothing more to one person" if self.quiet else "write to one person again"
 
 
 @dataclass(frozen=True, kw_only=True)

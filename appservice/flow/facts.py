@@ -101,15 +101,37 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConcernFact:
-    """A concern for somebody: its kind, severity (1 to 4) and when it was seen, in ms since 1970."""
+    """A concern for somebody: its kind, severity (1 to 4) and when it was seen, in ms since 1970.
+
+    Or a note about them: that a person ended the pause of automatic rules (`RELEASED`), that a program wrote to them
+    about a sign (`WROTE` and the sign's kind), that they wrote to it (`ANSWERED`).
+    """
 
     kind: str
     severity: int
     at_ms: int
 
+    @property
+    def is_sign(self) -> bool:
+        return not (self.kind in {RELEASED, ANSWERED} or self.kind.startswith(WROTE))
 
-#: The kind of a note that a named human ended the pause of automatic rules for a person.
-RELEASED = "released"
+    @property
+    def wrote_about(self) -> str:
+        """The kind of sign that a program wrote about; "" for anything else."""
+        return self.kind.removeprefix(WROTE) if self.kind.startswith(WROTE) else ""
+
+
+RELEASED, ANSWERED, WROTE = "released", "answered", "wrote."
+
+
+def unanswered(concerns: Sequence[ConcernFact]) -> ConcernFact | None:
+    """Return the newest note that a program wrote to somebody who did not write to it since (CARE, rule 9)."""
+    for one in reversed(concerns):
+        if one.kind == ANSWERED:
+            return None
+        if one.wrote_about:
+            return one
+    return None
 
 
 def in_distress(concerns: Sequence[ConcernFact], now_ms: int) -> bool:
@@ -117,7 +139,7 @@ def in_distress(concerns: Sequence[ConcernFact], now_ms: int) -> bool:
     for one in reversed(concerns):
         if one.kind == RELEASED:
             return False
-        if one.at_ms > now_ms - DISTRESS_MS:
+        if one.is_sign and one.at_ms > now_ms - DISTRESS_MS:
             return True
     return False
 
@@ -141,7 +163,8 @@ class Facts:
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
-    `cases` are the cases; `removed` are the messages that we decided to remove lately. `before` is the membership that the person of a member event had until then.
+    `cases` are the cases; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
+    program not to write to them. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -158,6 +181,7 @@ class Facts:
     concerns: Mapping[str, Sequence[ConcernFact]] = field(default_factory=lambda: _NOTHING)
     cases: Cases | None = None
     removed: Collection[str] = ()
+    quiet: Collection[str] = ()
 
     def in_distress(self, user_id: str) -> bool:
         """Return whether a concern for this person was seen in the last day: then programs do not correct them."""

@@ -66,6 +66,7 @@ class Projection:
         self.concerns: Mapping[str, Sequence[ConcernFact]] = {}
         self.cases: Cases | None = None
         self.removed: Collection[str] = ()
+        self.quiet: Collection[str] = ()
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -108,6 +109,7 @@ class Projection:
             concerns=self.concerns,
             cases=self.cases,
             removed=self.removed,
+            quiet=self.quiet,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------

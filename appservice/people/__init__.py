@@ -5,5 +5,13 @@ from __future__ import annotations
 from appservice.people.concerns import Concerns
 from appservice.people.direct_rooms import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.people.invitations import AnswerInviteExecutor
+from appservice.people.quiet import Quiet
 
-__all__ = ["AnswerInviteExecutor", "Concerns", "DirectMessageExecutor", "DirectRooms", "EnsureDirectRoomExecutor"]
+__all__ = [
+    "AnswerInviteExecutor",
+    "Concerns",
+    "DirectMessageExecutor",
+    "DirectRooms",
+    "EnsureDirectRoomExecutor",
+    "Quiet",
+]

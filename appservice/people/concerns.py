@@ -28,18 +28,27 @@ class Concerns:
             self._add(user_id, ConcernFact(kind, severity, at_ms))
 
     def note(self, effect: Effect) -> Commit:
-        """Note a concern; return its row."""
+        """Note a concern, or what was done about one; return its row.
+
+        Where the store refuses it, a sign stays in mind, since it protects somebody. What a program wrote does not: it
+        was not written.
+        """
         assert isinstance(effect, Concerned)
-        self._add(effect.user_id, ConcernFact(effect.kind, effect.severity, effect.at_ms))
+        fact = ConcernFact(effect.kind, effect.severity, effect.at_ms)
+        self._add(effect.user_id, fact)
         row = {
             "homeserver": self._homeserver,
-            "source": effect.source,
+            "source": f"{effect.source}/{effect.ordinal}" if effect.ordinal else effect.source,
             "user_id": effect.user_id,
             "kind": effect.kind,
             "severity": effect.severity,
             "at_ms": effect.at_ms,
         }
-        return Commit(concerns=[row])
+
+        def undo() -> None:
+            self._known[effect.user_id] = tuple(one for one in self._known[effect.user_id] if one is not fact)
+
+        return Commit(concerns=[row], undo=[] if fact.is_sign else [undo])
 
     def hold_back(self, effect: Effect) -> bool:
         """Whether an effect would correct somebody who is in distress at this moment.

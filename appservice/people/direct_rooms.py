@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -60,6 +60,8 @@ class DirectRooms:
         self._all_known = asyncio.Event()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._asked_at: dict[str, float] = {}
+        #: who wants nothing written to them: not reached by anything they did not ask for
+        self.quiet: Collection[str] = ()
 
     async def adopt(self) -> None:
         """Every room of ours is known now: note whose direct rooms are among them, without asking the homeserver.
@@ -88,9 +90,10 @@ class DirectRooms:
         return self._projection.direct_reach.get(user_id)
 
     def is_reached(self, user_id: str) -> bool:
-        """Whether a person can read what we say to them: an invite that nobody answered is not enough."""
+        """Whether a person can read what we say to them: an invite that nobody answered is not enough, and who asked us
+        to be quiet is not written to."""
         known = self.reach(user_id)
-        return known is not None and known[1] == REACHED
+        return known is not None and known[1] == REACHED and user_id not in self.quiet
 
     def forget_vanished(self, rooms: Iterable[str]) -> None:
         """After a homeserver was put back to an older copy: what is not among `rooms` does not exist any more."""
@@ -272,14 +275,19 @@ class EnsureDirectRoomExecutor:
 
 
 class DirectMessageExecutor:
-    """Says something to one person, where they can read it."""
+    """Says something to one person, where they can read it, and if they want it: `wants` tells."""
 
-    def __init__(self, rooms: DirectRooms, speaker: Speaker) -> None:
+    def __init__(
+        self, rooms: DirectRooms, speaker: Speaker, wants: Callable[[DirectMessage], bool] = lambda _effect: True
+    ) -> None:
         self._rooms = rooms
         self._speaker = speaker
+        self._wants = wants
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, DirectMessage)
+        if not self._wants(effect):
+            return Refused("wants_quiet")
         room_id, how = await self._rooms.reachable(effect.user_id, effect.key)
         if how not in {REACHED, INVITED}:
             return Refused("not_reached")

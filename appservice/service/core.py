@@ -13,7 +13,7 @@ from aiohttp import web
 
 from appservice import switches
 from appservice.cases import CaseWords, LateEdits, Requests
-from appservice.conversation import Catalogue, plain_hours
+from appservice.conversation import Catalogue, opens_again, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import Clock, Effect, Executor, Ghosts, Handler, Identity, Item, Rendered, Wording
@@ -34,6 +34,7 @@ from appservice.people import (
     DirectMessageExecutor,
     DirectRooms,
     EnsureDirectRoomExecutor,
+    Quiet,
 )
 from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.casework import Casework
@@ -97,7 +98,7 @@ class Core:
         self._opened = False
         self.waiting_for: str | None = "start"
         self.file_differs = False
-        clock = clock or SystemClock()
+        self._clock = clock = clock or SystemClock()
         name = config.homeserver.name
         self.ghosts = ghosts_of(registration, name)
         self.database = Database(config.store, config.durability)
@@ -113,15 +114,15 @@ class Core:
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
         self._wording = _Wording()
         speaker = Speaker(self.client, self.actors, self._wording)
-        self.concerns = Concerns(name, clock)
-        self.projection.concerns = self.concerns.by_person
+        self.concerns, self.quiet = Concerns(name, clock), Quiet(name)
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
         self.notices = NoticeExecutor(speaker)
         self.casework = Casework(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
-        message = DirectMessageExecutor(self.direct_rooms, speaker)
+        self._make_people_known()
+        message = DirectMessageExecutor(self.direct_rooms, speaker, self.quiet.wants)
         executors: Mapping[str, Executor] = {
             "redact": redact,
             "withdraw": redact,
@@ -145,7 +146,12 @@ class Core:
             self.client,
             self.ghosts,
             clock,
-            {"approve": self._approve, "concerned": self.concerns.note, **self.casework.recorders},
+            {
+                "approve": self._approve,
+                "concerned": self.concerns.note,
+                "be_quiet": self.quiet.note,
+                **self.casework.recorders,
+            },
         )
         self._guard()
         self.restore_check = RestoreCheck(
@@ -182,6 +188,11 @@ class Core:
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
 
+    def _make_people_known(self) -> None:
+        """Who is in distress, and who wants no messages, is known wherever something is decided."""
+        self.projection.concerns = self.concerns.by_person
+        self.projection.quiet = self.direct_rooms.quiet = self.quiet.people
+
     def _watch_for_older_copies(self) -> None:
         self.restore_check.noticed = self.casework.older_homeserver
         self.restore_check.begin_anew = self._begin_anew
@@ -197,9 +208,13 @@ class Core:
     def _take_into_force(self, said: Said, standing: Standing) -> None:
         """From now on everything is decided and worded by this policy."""
         names = {room.key: room.name for room in said.community.rooms}
-        hours = plain_hours(said.policy.community.hours)
-        name = self.config.homeserver.name
-        self._wording.now = Catalogue(lambda room_id: self._room_name(room_id, names), name, hours)
+        hours = said.policy.community.hours
+        self._wording.now = Catalogue(
+            lambda room_id: self._room_name(room_id, names),
+            self.config.homeserver.name,
+            plain_hours(hours),
+            opens=lambda: opens_again(hours, self._clock.now_ms()),
+        )
         self.projection.rules = standing
         self.casework.follow(standing, said.policy.community.hours)
         self.direct_rooms.community = said.community.id
@@ -250,6 +265,7 @@ class Core:
         await self._stack.enter_async_context(self.client)
         await self.projection.load(self.questions)
         await self.concerns.load(self.questions)
+        await self.quiet.load(self.questions)
         await self.casework.load()
         await self._govern()
         await self.gap.start()

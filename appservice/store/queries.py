@@ -304,6 +304,13 @@ class Questions:
         rows = await self._database.fetch(statement)
         return rows[0][0] if rows else None
 
+    async def positions_below(self, prefix: str) -> list[tuple[str, str]]:
+        """Return (name, value) of all words that were kept under names that begin like this."""
+        statement = select(positions.c.name, positions.c.value).where(
+            positions.c.homeserver == self._homeserver, positions.c.name.startswith(prefix, autoescape=True)
+        )
+        return [(name, value) for name, value in await self._database.fetch(statement)]
+
     async def counts(self) -> Counts:
         states = dict(
             await self._database.fetch(

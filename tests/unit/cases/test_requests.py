@@ -48,9 +48,7 @@ class Asking(Desk):
         )
         place = Place.DIRECT if room_id == DM else Place.GROUP
         room = RoomFacts(room_id, place, "c", members=MappingProxyType({who: "join"}))
-        facts = Facts(
-            self.clock.now, room, GHOSTS, "x", direct_rooms={MEMBER: DM}, rules=self.people, cases=self.book
-        )
+        facts = Facts(self.clock.now, room, GHOSTS, "x", direct_rooms={MEMBER: DM}, rules=self.people, cases=self.book)
         effects = list(Requests().handle(EventInput("x", event, Origin.PUSH, self.clock.now), facts))
         for effect in effects:
             if isinstance(effect, OpenCase):

@@ -73,7 +73,7 @@ async def test_what_is_removed_is_sealed_in_the_same_commit(tmp_path: Path, vaul
         raw = message("$1", "Ring Jo on 07700 900123")
         await house.lanes.accept([house.input(parse_event(raw, GROUP))])
         assert house.database.commits == commits + 1  # before anything was sent
-        assert (("redact",),) == tuple(await house.table("SELECT type FROM outbox WHERE type = 'redact'"))
+        assert tuple(await house.table("SELECT type FROM outbox WHERE type = 'redact'")) == (("redact",),)
         ((event_id, _, sealed),) = await sealing.kept()
         assert (event_id, opened(vault, sealed)["content"]["body"]) == ("$1", "Ring Jo on 07700 900123")
         assert opened(vault, sealed)["sender"] == SAM

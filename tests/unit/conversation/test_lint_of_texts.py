@@ -35,6 +35,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "late": ("no", "yes"),
     "calls": (None, "@cleo:hearth.example @dev:hearth.example"),
     "to": (None, "@dev:hearth.example"),
+    "opens": (None, "tomorrow at 9am"),
     "asked": (None, "yes"),
     "private": (None, "yes"),
     "event": ("$event0", ""),
@@ -59,6 +60,7 @@ TOGETHER = (
     ("kind", "reference", "count", "state"),
     ("kind", "severity", "told", "asked", "private", "event", "reference"),
     ("asked", "told", "earlier"),
+    ("opens", "kind"),
     ("reference", "owner", "words", "edit", "cut", "of"),
 )
 #: The same in lists of several items.
