@@ -28,9 +28,10 @@ from appservice.flow import (
 )
 from appservice.matrix import parse_event
 from appservice.membership import Arrivals, Doors
-from appservice.people import Concerns
+from appservice.people import Concerns, Quiet
 from appservice.service.detectors import concern, personal_data
 from appservice.service.upkeep import EVIDENCE_KEPT_MS
+from appservice.store import Commit, StoreRefused
 from policies.load import load_policy
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, House, fresh_store, message, open_house, state_of
 from tests.support.paths import POLICIES
@@ -78,10 +79,13 @@ class Life:
         self.book = CaseBook("hearth.example", house.clock, lambda _user: True, self._in_room)
         self.book.rules = house.projection.rules
         house.projection.cases = self.book
+        self.quiet = Quiet("hearth.example")
+        house.projection.quiet = self.quiet.people
         house.lanes._recorders = {
             "concerned": self.concerns.note,
             "open_case": self.book.open,
             "touch_case": self.book.touch,
+            "be_quiet": self.quiet.note,
         }
         if gate:
             house.lanes.gate = care_gate
@@ -92,11 +96,12 @@ class Life:
         rules = self.house.projection.rules
         return rules is not None and rules.admits(community, place, user_id)
 
-    async def says(self, who: str, words: str) -> list[Effect]:
+    async def says(self, who: str, words: str, room_id: str = GROUP) -> list[Effect]:
         """Let somebody write; return what was decided."""
         self._said += 1
         event_id = f"$said-{self._said}-{self.house.clock.now}"
-        await self.house.lanes.accept([self.house.input(parse_event(message(event_id, words, sender=who), GROUP))])
+        raw = message(event_id, words, room_id=room_id, sender=who)
+        await self.house.lanes.accept([self.house.input(parse_event(raw, room_id))])
         rows = await self.house.table(f"SELECT record FROM outbox WHERE source = '{event_id}'")
         return [effect_from_record(orjson.loads(row[0])) for row in rows]
 
@@ -347,3 +352,114 @@ async def test_care_17_who_joins_is_told_what_a_program_does_here(tmp_path: Path
 
 def test_care_17_what_it_says_of_keeping_is_what_is_done() -> None:
     assert EVIDENCE_KEPT_MS == 365 * 24 * 3600 * 1000
+
+
+# -- 6: what a program writes, and when it keeps quiet ------------------------------------------------------------------
+
+
+async def with_private_room(house: House) -> Life:
+    """A life in which Sam has a private room, `!dm`."""
+    life = Life(house)
+    house.homeserver.script.state["!dm"] = state_of("!dm", "direct", {SAM: "join", GHOSTS.guardian: "join"})
+    await house.lanes.learn_rooms(["!dm"])
+    house.projection.set_direct_room(SAM, "!dm", "reached")
+    house.lanes.handlers = (*house.lanes.handlers, Requests())
+    return life
+
+
+def told(effects: list[Effect], who: str = SAM) -> list[str]:
+    return [one.text for one in effects if isinstance(one, DirectMessage) and one.user_id == who]
+
+
+async def test_care_06_helplines_come_after_somebody_said_that_it_is_safe(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = await with_private_room(house)
+        assert told(await life.says(SAM, "he hit me again last night")) == ["care.domestic_abuse"]
+        assert told(await life.says(SAM, "yes it is", "!dm")) == ["care.helplines_domestic_abuse"]
+        assert told(await life.says(SAM, "yes", "!dm")) == ["direct.how"], "asked and answered"
+    said = words("care.helplines_domestic_abuse")
+    assert "0808 2000 247" in said
+
+
+async def test_care_06_who_says_that_it_is_not_safe_gets_nothing_more(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = await with_private_room(house)
+        await life.says(SAM, "he hit me again last night")
+        assert told(await life.says(SAM, "no", "!dm")) == []
+
+
+async def test_care_06_quiet_stops_what_nobody_asked_for_also_after_a_restart(tmp_path: Path) -> None:
+    path = fresh_store(tmp_path)
+    async with open_house(path) as house:
+        life = await with_private_room(house)
+        assert told(await life.says(SAM, "Quiet.", "!dm")) == ["direct.quiet"]
+    async with open_house(path) as house:
+        house.clock.now += 1000
+        life = await with_private_room(house)
+        await life.quiet.load(house.questions)
+        plea = await life.says(SAM, "I can't go on")
+        (urgent,) = of(plea, UrgentMessage)
+        assert isinstance(urgent, UrgentMessage)
+        assert not life.quiet.wants(urgent)
+        assert of(plea, UrgentCard), "people are told all the same"
+        assert told(await life.says(SAM, "what is this", "!dm")) == []
+        (heard,) = [one for one in await life.says(SAM, "help", "!dm") if isinstance(one, DirectMessage)]
+        assert life.quiet.wants(heard), "an answer to what they ask is no message that they did not ask for"
+        assert told(await life.says(SAM, "hello", "!dm")) == ["direct.how"]
+        assert life.quiet.wants(urgent)
+
+
+async def test_care_06_without_the_list_of_who_wants_quiet_they_would_be_written_to(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = await with_private_room(house)
+        (urgent,) = of(await life.says(SAM, "I can't go on"), UrgentMessage)
+        assert isinstance(urgent, UrgentMessage)
+        assert life.quiet.wants(urgent)
+
+
+# -- 8: by night help comes first --------------------------------------------------------------------------------------
+
+
+def test_care_08_at_night_999_111_and_samaritans_stand_first_and_it_says_when_people_are_back() -> None:
+    items: tuple[Mapping[str, str], ...] = ({"person": SAM, "room": GROUP, "event": "$1"},)
+    opens = ""
+    catalogue = Catalogue(lambda _room: "your group", "hearth.example", "Monday to Friday", opens=lambda: opens)
+    by_day = catalogue.render("care.suicide", items).body
+    opens = "tomorrow at 9am"
+    by_night = catalogue.render("care.suicide", items).body
+    assert "tomorrow at 9am" in by_night
+    assert "tomorrow" not in by_day
+    for number in ("999", "111", "116 123"):
+        assert by_night.index(number) < by_night.index("carry this alone") < by_night.index("people who look after")
+    for text in CARE_TEXTS:
+        assert "tomorrow at 9am" in catalogue.render(text, items).body, text
+
+
+# -- 9: no two messages in a row without an answer ----------------------------------------------------------------------
+
+
+async def test_care_09_no_two_messages_in_a_row_without_an_answer(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = await with_private_room(house)
+        assert told(await life.says(SAM, "I cant go on")) == ["care.suicide"]
+        other = await life.says(SAM, "i hurt myself again")
+        assert told(other) == [], "another kind, and nobody answered yet"
+        assert of(other, UrgentCard), "people are told each time"
+        await life.says(SAM, "thank you", "!dm")
+        assert told(await life.says(SAM, "i hurt myself again")) == ["care.self_harm"]
+        assert told(await life.says(SAM, "i have taken all my pills")) == ["care.danger"], "danger is excepted"
+
+
+async def test_care_09_a_message_that_the_store_refused_counts_as_not_written(tmp_path: Path) -> None:
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = await with_private_room(house)
+
+        async def refuses(_commit: Commit) -> None:
+            raise StoreRefused("full")
+
+        commit, house.database.commit = house.database.commit, refuses  # type: ignore[method-assign]
+        with pytest.raises(StoreRefused):
+            await life.says(SAM, "I cant go on")
+        assert house.projection.facts(GROUP, house.clock.now).in_distress(SAM), "what protects them stays in mind"
+        house.database.commit = commit  # type: ignore[method-assign]
+        assert told(await life.says(SAM, "I cant go on")) == ["care.suicide"]
