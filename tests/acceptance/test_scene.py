@@ -70,7 +70,7 @@ def test_every_step_is_seen_by_people_and_read_again_by_others(tmp_path: Path, p
 async def test_with_that_switched_off_exactly_that_step_fails(
     step: str, name: str, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scene_people, "PATIENCE_S", 12.0)  # what is switched off never comes
+    monkeypatch.setattr(scene_people, "PATIENCE_S", 20.0)  # what is switched off never comes
     assert name in SWITCHES[step]
     out = Console(file=io.StringIO())
     played = await scene.run_scene(tmp_path / "demo", port, out, as_json=True, without=[name])
