@@ -9,6 +9,7 @@ from appservice.conversation.case_texts import CASE, CASE_TEXTS
 from appservice.conversation.markup import clean, filled
 from appservice.conversation.phrases import Phrases, phrases
 from appservice.conversation.pieces import (
+    BACK,
     DANGER,
     LINKS,
     NOT_TOLD,
@@ -97,8 +98,11 @@ TEXTS: Mapping[str, Text] = {
     "direct.how": _to_person("direct.how", "hours", danger=True),
     "direct.quiet": _to_person("direct.quiet", danger=True),
     "direct.here_instead": _to_person("direct.here_instead", "link:room", danger=True),
-    "direct.help_heard": _to_person("direct.help_heard", "hours", danger=True),
-    "direct.appeal_heard": _to_person("direct.appeal_heard", "hours"),
+    # Help that is there at once stands before people who come later (CARE, rule 8).
+    "direct.help_heard": Text(
+        (part("direct.help_heard"), *DANGER, part("direct.help_heard.when", "hours"), *BACK), mentions=people
+    ),
+    "direct.appeal_heard": Text((part("direct.appeal_heard", "hours"), *BACK), mentions=people),
     "direct.appeal_waits": _to_person("direct.appeal_waits", "hours"),
     **CARE_TEXTS,
     **CASE_TEXTS,
