@@ -137,7 +137,7 @@ class CaseBook:
         assert isinstance(effect, OpenCase)
         known = self.current(effect.community, effect.track, effect.about)
         if known is not None and known.open:
-            return self._keep(self._asked(known) if effect.asked else self._joined(known, effect))
+            return self._keep(self._asked(known, effect) if effect.asked else self._joined(known, effect))
         track, now = Track(effect.track), self._clock.now_ms()
         audience = first_audience(track, effect.severity)
         not_reached = track is Track.CONCERN and effect.severity >= 3 and not self._reached(effect.about)
@@ -153,8 +153,8 @@ class CaseBook:
             rung=1 if not_reached else 0,  # who cannot be told anything is looked for by more people (CARE, rule 5)
             # The clock of conduct starts with its card: before, nobody could have answered.
             deadline_ms=deadline(effect.severity, now, self.hours) if track is Track.CONCERN else None,
-            count=0 if effect.asked else 1,
-            events=() if effect.asked else (CaseEvent(effect.room_id, effect.event_id),),
+            count=0 if _wordless(effect) else 1,
+            events=() if _wordless(effect) else (CaseEvent(effect.room_id, effect.event_id),),
             contact=effect.contact,
             late=effect.late,
             asked_ms=now if effect.asked else None,
@@ -163,9 +163,11 @@ class CaseBook:
             case = replace(case, earlier=known.reference, not_by=known.owner)
         return self._keep(case)
 
-    def _asked(self, case: Case) -> Case:
+    def _asked(self, case: Case, effect: OpenCase) -> Case:
         """Their person asks for somebody: said on its card, and called for anew after a while."""
         now = self._clock.now_ms()
+        if not _wordless(effect):
+            case = self._joined(case, effect)
         if case.asked_ms is not None and now - case.asked_ms <= ASKED_AGAIN_MS:
             return case
         return replace(case, asked_ms=now)
@@ -178,7 +180,7 @@ class CaseBook:
         case = replace(
             case,
             severity=max(case.severity, effect.severity),
-            kind=effect.kind if worse or case.kind in REQUESTS else case.kind,
+            kind=effect.kind if not effect.asked and (worse or case.kind in REQUESTS) else case.kind,
             events=(*case.events, event)[-_EVENTS_KEPT:],
             count=case.count + 1,
             contact=case.contact or effect.contact,
@@ -351,6 +353,11 @@ class CaseBook:
         self._current[case.community, case.track, case.about] = case.id
         for card in case.cards:
             self._cards[card.room_id, card.event_id] = case.id
+
+
+def _wordless(effect: OpenCase) -> bool:
+    """Whether no message joins the case: a second look is at what was removed, and not at how it was asked for."""
+    return effect.asked and effect.track == Track.CONDUCT
 
 
 def plain_key(key: str) -> str:

@@ -12,8 +12,7 @@ from appservice.flow.effects import Effect, Redact, Urgency
 class OpenCase(Effect):
     """Something happened that people must look at: it joins the open case about this person, or opens one.
 
-    `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct). Their words stand
-    in a private room, so no message joins the case.
+    `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct).
     """
 
     type: ClassVar[str] = "open_case"
