@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from appservice.detection.phrases import Phrases, expanded, folded
+from appservice.detection.wording import Found, Language, Pattern, Patterns, Spelling, Words
 from appservice.flow import (
     WROTE,
     Concerned,
@@ -29,8 +29,10 @@ from appservice.flow import (
 
 #: Kinds of concern, from the table of phrases; each has texts of its own.
 KINDS: Final = ("suicide", "self_harm", "disclosure", "domestic_abuse")
-#: Characters to each side of a phrase in which a word of `unless` makes it harmless.
-_AROUND: Final = 60
+#: Words to each side of a pattern in which a guard makes it harmless, and before it for a word like `not`.
+_AROUND: Final = 10
+_BEFORE: Final = 2
+_COLUMNS: Final = ("kind", "severity", "phrase", "unless")
 #: ms in which a person gets one automatic message of a kind, unless it becomes more severe (CARE, rule 9).
 SIGNPOST_AGAIN_MS: Final = 7 * 24 * 3600 * 1000
 _WATCHED: Final = {Place.GROUP, Place.DIRECT}
@@ -47,38 +49,65 @@ class Sign:
 @dataclass(frozen=True, slots=True)
 class _Rule:
     sign: Sign
-    unless: tuple[str, ...]
+    unless: tuple[Pattern, ...]
 
 
 class ConcernRules:
-    """The phrases of a table with the columns kind, severity, phrase, unless. Raises ValueError with line and text."""
+    """The patterns of a table with the columns kind, severity, phrase, unless; `spelling` is how people write.
 
-    def __init__(self, csv_text: str) -> None:
-        phrases: list[tuple[str, _Rule]] = []
+    A row's `unless` lists what makes it harmless where it stands near, in the same sentence: words, or `<a guard>`.
+    Rows that are no signs: `set` names words for the patterns, `guard` names phrases that excuse, `before` lists
+    words that excuse a pattern right behind them ("not suicidal"), if it does not begin with such a word itself
+    ("dont want to live"). Their name stands in the column severity. Raises ValueError with line and text.
+    """
+
+    def __init__(self, csv_text: str, spelling: Spelling) -> None:
+        self._spelling = spelling
+        self._language = Language(spelling)
+        self._guards: dict[str, tuple[Pattern, ...]] = {}
+        self._not: frozenset[str] = frozenset()
+        rules: list[tuple[Pattern, _Rule]] = []
         for line, row in enumerate(csv.DictReader(io.StringIO(csv_text)), start=2):
-            kind, severity = (row.get("kind") or "").strip(), (row.get("severity") or "").strip()
-            if kind not in KINDS or severity not in {"1", "2", "3", "4"}:
-                raise ValueError(f"concern rules, line {line}: {kind!r} {severity!r} is no kind and severity")
-            unless = tuple(folded(one) for one in (row.get("unless") or "").split("|") if one.strip())
-            rule = _Rule(Sign(kind, int(severity)), unless)
+            kind, severity, phrase, unless = ((row.get(column) or "").strip() for column in _COLUMNS)
             try:
-                phrases += [(form, rule) for form in expanded(row.get("phrase") or "")]
+                if kind == "set":
+                    self._language.name(severity, phrase)
+                elif kind == "guard":
+                    self._guards[severity] = tuple(map(self._language.pattern, phrase.split("|")))
+                elif kind == "before":
+                    self._not |= {word for one in phrase.split("|") for word in spelling.read(one).words}
+                else:
+                    rules.append((self._language.pattern(phrase), self._rule(kind, severity, unless)))
             except ValueError as error:
                 raise ValueError(f"concern rules, line {line}: {error}") from None
-        self._phrases = Phrases(phrases)
+        self._patterns = Patterns(sorted(rules, key=lambda rule: -rule[1].sign.severity))
+
+    def _rule(self, kind: str, severity: str, unless: str) -> _Rule:
+        if kind not in KINDS or severity not in {"1", "2", "3", "4"}:
+            raise ValueError(f"{kind!r} {severity!r} is no kind and severity")
+        excuses: list[Pattern] = []
+        for one in filter(None, map(str.strip, unless.split("|"))):
+            guard = self._guards.get(one[1:-1]) if one.startswith("<") else None
+            excuses += (self._language.pattern(one),) if guard is None else guard
+        return _Rule(Sign(kind, int(severity)), tuple(excuses))
 
     def look(self, text: str) -> Sign | None:
         """Return the most severe sign in a visible text, None if there is none."""
-        words = folded(text)
-        worst: Sign | None = None
-        for found in self._phrases.find(words):
-            around = words[max(0, found.start - _AROUND) : found.end + _AROUND]
-            sign = found.what.sign
-            if (worst is None or sign.severity > worst.severity) and not any(
-                one in around for one in found.what.unless
-            ):
-                worst = sign
-        return worst
+        words = self._spelling.read(text)
+        return next((found.what.sign for found in self._patterns.find(words) if not self._excused(words, found)), None)
+
+    def _excused(self, words: Words, found: Found[_Rule]) -> bool:
+        before = words.words[max(0, found.start - _BEFORE) : found.start]
+        if words.words[found.start] not in self._not and not self._not.isdisjoint(before):
+            return True
+        first, last = found.start, found.end
+        while first > max(0, found.start - _AROUND) and words.sentences[first - 1] == words.sentences[found.start]:
+            first -= 1
+        until = min(len(words.words), found.end + _AROUND)
+        while last < until and words.sentences[last] == words.sentences[found.end - 1]:
+            last += 1
+        around = words.text(first, last)
+        return any(one.regex.search(around) for one in found.what.unless)
 
 
 #: `look(content)` says what a message's content shows, None for nothing.

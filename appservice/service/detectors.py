@@ -13,6 +13,7 @@ from appservice.detection.ownership import Ownership, Placed, ownership_rules, w
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details, PersonalData
 from appservice.detection.phone_numbers import PhoneFinder, helpline_numbers, reserved_ranges
 from appservice.detection.text import visible_text
+from appservice.detection.wording import Spelling
 from policies.schema import Policy
 
 _RULES = Path(policies.__file__).parent / "rules"
@@ -54,7 +55,7 @@ def details(policy: Policy) -> Callable[[Mapping[str, Any]], Details]:
 
 def concern() -> Concern:
     """Return the handler for signs of distress. Every visible word is looked at, in every room where members talk."""
-    rules = ConcernRules(_rule("concern-en.csv"))
+    rules = ConcernRules(_rule("concern-en.csv"), Spelling(_rule("spelling-en.csv")))
     return Concern(lambda content: rules.look(visible_text(content)))
 
 

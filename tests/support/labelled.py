@@ -13,6 +13,7 @@ from functools import cache
 
 from appservice.detection.concern import ConcernRules
 from appservice.detection.personal_data import NOBODYS, OWN, Details
+from appservice.detection.wording import Spelling
 from appservice.service.detectors import details
 from policies.load import load_policy
 from tests.support.paths import CHECKOUT, POLICIES
@@ -53,7 +54,9 @@ def share(of: Iterable[Labelled], meets: Callable[[Labelled], bool] = lambda one
 @cache
 def distress() -> tuple[Labelled, ...]:
     """Every message of `distress_cases.csv`; `label` is its severity, and what opens no case is not found."""
-    rules = ConcernRules((CHECKOUT / "policies" / "rules" / "concern-en.csv").read_text(encoding="utf-8"))
+    folder = CHECKOUT / "policies" / "rules"
+    spelling = Spelling((folder / "spelling-en.csv").read_text(encoding="utf-8"))
+    rules = ConcernRules((folder / "concern-en.csv").read_text(encoding="utf-8"), spelling)
     labelled = []
     for row in _rows("distress_cases.csv"):
         sign = rules.look(row["text"])

@@ -10,8 +10,10 @@ import pytest
 from tests.support.labelled import Labelled, distress, private, share
 
 #: Least share of signs found, and most harmless messages that raise an alarm, by half.
-DISTRESS_FLOOR = {"A": 0.14, "B": 0.15}
-DISTRESS_FALSE_ALARMS = {"A": 15, "B": 21}
+DISTRESS_FLOOR = {"A": 0.98, "B": 0.89}
+#: The same for means, time, or goodbye now, found with that severity.
+NOW_FLOOR = {"A": 0.96, "B": 0.86}
+DISTRESS_FALSE_ALARMS = {"A": 1, "B": 3}
 PRIVATE_FLOOR = {"A": 0.87, "B": 0.76}
 PRIVATE_FALSE_ALARMS = {"A": 8, "B": 7}
 
@@ -27,6 +29,17 @@ def false_alarms(of: tuple[Labelled, ...], half: str) -> list[str]:
 @pytest.mark.parametrize("half", ["A", "B"])
 def test_as_many_signs_of_distress_are_found_as_is_said(half: str) -> None:
     assert share(harmful(distress(), half)) >= DISTRESS_FLOOR[half]
+
+
+@pytest.mark.parametrize("half", ["A", "B"])
+def test_as_many_signs_of_danger_now_are_found_as_is_said(half: str) -> None:
+    now = [one for one in harmful(distress(), half) if one.label == "4"]
+    assert share(now, lambda one: one.found_label == "4") >= NOW_FLOOR[half]
+
+
+def test_no_talk_of_recovery_or_grief_and_no_idiom_is_taken_for_distress() -> None:
+    spared = {"recovery", "grief", "idiom", "information"}
+    assert [one.text for one in distress() if one.half == "A" and one.topic in spared and one.found] == []
 
 
 @pytest.mark.parametrize("half", ["A", "B"])
