@@ -60,13 +60,36 @@ _EMAIL: Final = re.compile(
     r"([a-z0-9-]{1,63}(?:(?:\.|\s?[(\[]\s?dot\s?[)\]]\s?)[a-z0-9-]{1,63}){0,6}(?:\.|\s?[(\[]\s?dot\s?[)\]]\s?)[a-z]{2,24})\b",
     re.IGNORECASE,
 )
-_DOT: Final = re.compile(r"\s?[(\[]\s?dot\s?[)\]]\s?", re.IGNORECASE)
-_DIGITS: Final = re.compile(r"(?<![\w.,:/£$€+-])\d(?:[ -]?\d){7,22}(?![\w/]|[.,:]\d)")
-_NHS_WORD: Final = re.compile(r"\bnhs\b[^\n]{0,20}$", re.IGNORECASE)
+#: The same said in words, or with space around the sign: only where the name, or the ending, leaves no doubt.
+_EMAIL_SAID: Final = re.compile(
+    r"(?<![\w.+-])([a-z0-9][a-z0-9._+-]{1,63})\s(?:at|@)\s([a-z0-9-]{1,63}(?:(?:\.|\sdot\s)[a-z0-9-]{1,63}){0,3}(?:\.|\sdot\s)"
+    r"(?:com|org|net|uk|eu|info|ie|me|example))\b",
+    re.IGNORECASE,
+)
+_SAID: Final = re.compile(r"\s(?:at|dot)\s", re.IGNORECASE)
+_IN_LINK: Final = re.compile(r"://\S{0,200}$")
+_DOT: Final = re.compile(r"\s?[(\[]\s?dot\s?[)\]]\s?|\sdot\s", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"(?<![\w.,:/£$€+-])\d(?:[ -]{0,2}\d){7,22}(?![\w/]|[.,:]\d)")
+_NHS_WORD: Final = re.compile(r"\bn\.?h\.?s\b[^\n]{0,20}$", re.IGNORECASE)
+_NHS_WORD_AFTER: Final = re.compile(r"[^\n\d]{0,20}\bn\.?h\.?s\b", re.IGNORECASE)
+_DOTTED: Final = re.compile(r"(?<![\w.,:/£$€+-])(?:\d{3}\.\d{3}\.\d{4}|(?:\d{4}\.){3}\d{4})(?![\w/]|[.,:-]\d)")
 _NHS_FORM: Final = re.compile(r"\d{3}[ -]\d{3}[ -]\d{4}")
-_CARD_FORM: Final = re.compile(r"\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5}")
+_CARD_FORM: Final = re.compile(r"\d{13,19}|\d{4}([ .-]{1,2})\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -]{1,2})\d{6}\2\d{5}")
+#: Words right before digits that say what else they are, although they pass a card's check by chance (1 in 10).
+_NO_CARD: Final = re.compile(
+    r"\b(?:order|tracking|parcel|ref|reference|invoice|booking|voucher|gift\s?card|club\s?card|membership|imei|serial)\b"
+    r"[^\d\n]{0,12}$",
+    re.IGNORECASE,
+)
 _SORT_CODE: Final = re.compile(r"(?<![\d-])\d{2}([ -])\d{2}\1\d{2}(?![\d-])")
-_ACCOUNT: Final = re.compile(r"(?<!\d)\d{8}(?!\d)")
+_ACCOUNT: Final = re.compile(r"(?<![\d-])(?:\d{8}|\d{4}[ -]\d{4})(?![\d-])")
+#: A sort code by its name, in any writing, and one beside the account without marks.
+_NAMED_SORT_CODE: Final = re.compile(
+    r"\b(?:sort(?:\s?code)?|s/?c)\b[\s:=]{0,3}(?:(?:is|no|number)[\s:=]{1,3})?\d\d([ ./-]?)\d\d\1\d\d(?![\d/.-]*\d)",
+    re.IGNORECASE,
+)
+_SIX_AND_EIGHT: Final = re.compile(r"(?<![\d-])\d{6}(?=[ ,/]{1,2}\d{8}(?!\d))")
+_IBAN: Final = re.compile(r"\bGB\d\d ?[A-Z]{4}(?: ?\d){14}\b", re.IGNORECASE)
 _BANK_WORD: Final = re.compile(r"\b(?:account|acc|acct|a/c|sort\s?code|bank)\b", re.IGNORECASE)
 #: Characters around a sort code in which an account number, and a word for it, must stand.
 _BANK_REACH: Final = 60
@@ -77,16 +100,27 @@ _POSTCODE: Final = re.compile(
 )
 #: A house with its number or flat, and the kind of way it stands at.
 _HOUSE: Final = re.compile(
-    r"\b(?:flat\s\w{1,4},?\s)?\d{1,4}[a-z]?,?\s(?:[a-z][a-z'’.-]{0,30}\s){0,4}?"
+    r"\b(?:flat\s\w{1,4},?\s)?\d{1,4}[a-z]?,?\s(?!(?:minutes?|mins?|miles?|people|of|for|from|pm|am|weeks?|days?|hours?|years?|stops?)\b)(?:[a-z][a-z'’.-]{0,30}\s){0,4}?"
     r"(?:road|rd|street|st|lane|ln|avenue|ave|close|drive|way|crescent|court|ct|place|terrace|gardens|grove|park|row|"
     r"mews|hill|square|view|walk|green|croft|mount|rise|parade|gate|bank|field|fields|end|yard|wharf|lodge|house)\b",
     re.IGNORECASE,
 )
-#: Characters before a postcode in which its house must stand.
+#: Houses with no number, flats in a house with a name, and streets whose name says no kind of way.
+_NAMED_HOUSE: Final = re.compile(
+    r"\b(?:(?:[A-Z][\w'’-]{0,20}\s){1,3}(?:Cottage|Farm|Lodge|Villa|Barn|Bungalow|Forge|Rectory|Vicarage|Manor|Grange|Croft)"
+    r"|(?i:(?:flat|apartment|apt|house\s(?:no|number))\.?\s\w{1,4}))\b"
+)
+_NUMBERED: Final = re.compile(
+    r"(?<![\w£.:/-])(?<!\bbus )(?<!\bno )(?:(?:1[3-9]|[2-9]\d|\d{3})[a-z]?|\d{1,3}[a-z]),?\s[A-Z][a-z]{2,20}(?:\s[A-Z][a-z]{2,20})?,\s"
+)
+#: Characters before a postcode in which its house must stand, and behind it, where some write it first.
 _HOUSE_REACH: Final = 90
+_HOUSE_BEHIND: Final = 50
 _PUBLIC_PLACE: Final = re.compile(
     r"\b(?:hall|centre|center|church|chapel|mosque|temple|synagogue|library|cafe|café|hospital|surgery|clinic|hospice|"
-    r"office|school|college|university|station|museum|theatre|pub|hotel|shop|gym|pharmacy|hub|venue)\b",
+    r"office|school|college|university|station|museum|theatre|pub|hotel|inn|shop|gym|pharmacy|hub|venue|"
+    r"courthouse|courts?\sbuilding|vets?|dentist|dental|pool|baths|food\s?bank|supermarket|tesco|asda|aldi|lidl|morrisons|"
+    r"sainsbury'?s|nursery|gurdwara|police|council|depot|warehouse|stadium|gallery|market)\b",
     re.IGNORECASE,
 )
 
@@ -115,41 +149,74 @@ class Identifiers:
     def _emails(self, text: str) -> Iterator[Identifier]:
         if "@" not in text and "at" not in text.lower():
             return
-        for match in _EMAIL.finditer(text):
+        said = (one for one in _EMAIL_SAID.finditer(text) if _surely_an_address(one))
+        for match in (*_EMAIL.finditer(text), *said):
             name, domain = match[1].lower(), _DOT.sub(".", match[2]).lower()
+            if _IN_LINK.search(text[max(0, match.start() - 200) : match.start()]):
+                continue
             if name in _OFFICES or f"{name}@{domain}" in self._allowed:
                 continue
             yield Identifier(match.start(), match.end(), "email")
 
 
+def _surely_an_address(said: re.Match[str]) -> bool:
+    """`lucy at mail dot example` by its dot, `r.patel @ mail.example` by the mark or digit in the name."""
+    if "@" not in said[0]:
+        return len(_SAID.findall(said[0])) > 1
+    return not said[1].isalpha() and any(character.isalpha() for character in said[1])
+
+
 def _addresses(text: str) -> Iterator[Identifier]:
     for code in _POSTCODE.finditer(text):
-        before = text[max(0, code.start() - _HOUSE_REACH) : code.start()]
-        houses = list(_HOUSE.finditer(before))
-        if not houses or _PUBLIC_PLACE.search(before[: houses[-1].start()] + before[houses[-1].end() :]):
+        begin = max(0, code.start() - _HOUSE_REACH)
+        before = text[begin : code.start()]
+        houses = [*_HOUSE.finditer(before), *_NAMED_HOUSE.finditer(before), *_NUMBERED.finditer(before)]
+        if houses:
+            house = max(houses, key=lambda one: one.end())
+            if not _PUBLIC_PLACE.search(before[: house.start()] + before[house.end() :]):
+                yield Identifier(begin + house.start(), code.end(), "address")
             continue
-        yield Identifier(code.start() - len(before) + houses[-1].start(), code.end(), "address")
+        stop = code.end() + _HOUSE_BEHIND
+        first = next((n for n in range(code.end(), min(stop, len(text))) if text[n] not in " ,\n"), stop)
+        after = _HOUSE.match(text, first, stop) or _NAMED_HOUSE.match(text, first, stop)
+        if after is not None and not _PUBLIC_PLACE.search(before):
+            yield Identifier(code.start(), after.end(), "address")
 
 
 def _numbers(text: str) -> Iterator[Identifier]:
-    for match in _DIGITS.finditer(text):
+    for match in (*_DIGITS.finditer(text), *_DOTTED.finditer(text)):
         written = match[0]
-        digits = re.sub(r"[ -]", "", written)
+        digits = re.sub(r"[ .-]", "", written)
+        before = text[max(0, match.start() - 40) : match.start()]
         if len(digits) == 10 and is_nhs_number(digits):
-            before = text[max(0, match.start() - 40) : match.start()]
-            if _NHS_FORM.fullmatch(written) or _NHS_WORD.search(before):
+            named = _NHS_WORD.search(before) or _NHS_WORD_AFTER.match(text, match.end())
+            if _NHS_FORM.fullmatch(written) or named:
                 yield Identifier(match.start(), match.end(), "nhs_number")
-        elif _CARD_FORM.fullmatch(written) and is_card_number(digits):
+        elif _CARD_FORM.fullmatch(written) and is_card_number(digits) and not _NO_CARD.search(before):
             yield Identifier(match.start(), match.end(), "card")
 
 
 def _banks(text: str) -> Iterator[Identifier]:
-    for code in _SORT_CODE.finditer(text):
+    for iban in _IBAN.finditer(text):
+        if _is_iban(iban[0]):
+            yield Identifier(iban.start(), iban.end(), "bank")
+    codes = (*_SORT_CODE.finditer(text), *_NAMED_SORT_CODE.finditer(text), *_SIX_AND_EIGHT.finditer(text))
+    read = -1
+    for code in sorted(codes, key=lambda one: one.end()):
+        if code.start() < read:
+            continue  # the same, found by its name
         start, end = max(0, code.start() - _BANK_REACH), code.end() + _BANK_REACH
         around = text[start : code.start()] + " " * (code.end() - code.start()) + text[code.end() : end]
         account = _ACCOUNT.search(around)
-        if account is not None and _BANK_WORD.search(around):
+        if account is not None and (_BANK_WORD.search(around) or _BANK_WORD.search(code[0])):
+            read = code.end()
             yield Identifier(min(code.start(), start + account.start()), code.end(), "bank")
+
+
+def _is_iban(written: str) -> bool:
+    """ISO 13616: the first four characters behind the others, letters as numbers, modulo 97."""
+    code = written.replace(" ", "").upper()
+    return int("".join(str(int(character, 36)) for character in code[4:] + code[:4])) % 97 == 1
 
 
 def helpline_addresses(csv_text: str) -> tuple[str, ...]:

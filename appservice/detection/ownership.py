@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-__all__ = ["Ownership", "OwnershipRules", "ownership_rules", "whose"]
+__all__ = ["Ownership", "OwnershipRules", "is_of_a_place", "ownership_rules", "whose"]
 
 REACH = 90  # characters to each side of a number in which a phrase may stand
 MAX_GAP = 4  # words between a phrase and the number that leave them connected
@@ -53,22 +53,25 @@ class _Phrase:
 
 @dataclass(frozen=True, slots=True)
 class OwnershipRules:
-    """Phrases in front of a number and behind it, compiled."""
+    """Phrases in front of a number and behind it, compiled; `places_*` name a public place right beside its number."""
 
     before: tuple[_Phrase, ...]
     after: tuple[_Phrase, ...]
+    places_before: tuple[re.Pattern[str], ...] = ()
+    places_after: tuple[re.Pattern[str], ...] = ()
 
 
 def ownership_rules(csv_text: str) -> OwnershipRules:
     """The rules in the text of a table with the columns whose, where, phrase (and example, for the reader).
 
-    `whose` is `own`, `others`, or `define`, which names a set of words (`where` is its name). A phrase is made of
+    `whose` is `own`, `others`, `place` (an office everybody may ring), or `define`, which names a set of words (`where` is its name). A phrase is made of
     words; `a|b` either, `word?` may be absent, `*` up to three words, `<name>` a word with a capital, `<someone>` a
     word not in `<not_someone>`, `<owner>` a word ending in s not in `<not_owner>`, `<set>` a defined set. Longer
     phrases win over shorter ones that stand as near. Raises `ValueError` with the line and the offending text.
     """
     sets = {"name": r"(?-i:[A-Z])[\w']*"}
     phrases: dict[str, list[_Phrase]] = {"before": [], "after": []}
+    places: dict[str, list[re.Pattern[str]]] = {"before": [], "after": []}
     for line, row in enumerate(csv.DictReader(io.StringIO(csv_text)), start=2):
         owner, where, phrase = ((row.get(column) or "").strip() for column in _COLUMNS)
         if owner == "define":
@@ -79,6 +82,8 @@ def ownership_rules(csv_text: str) -> OwnershipRules:
                 sets["someone"] = rf"(?!(?:{phrase})\b)[\w']+"
             elif where == "not_owner":
                 sets["owner"] = rf"(?!(?:{phrase})\b)[\w']+(?:'s|s'|s)"
+        elif owner == "place" and where in places:
+            places[where].append(_compile(phrase, sets))
         elif owner in ("own", "others") and where in phrases:
             try:
                 pattern = _compile(phrase, sets)
@@ -89,7 +94,9 @@ def ownership_rules(csv_text: str) -> OwnershipRules:
             raise ValueError(
                 f"ownership rules, line {line}: {owner!r}, {where!r} is not own or others, before or after"
             )
-    return OwnershipRules(tuple(phrases["before"]), tuple(phrases["after"]))
+    return OwnershipRules(
+        tuple(phrases["before"]), tuple(phrases["after"]), tuple(places["before"]), tuple(places["after"])
+    )
 
 
 def whose(text: str, finding: Placed, rules: OwnershipRules) -> Ownership:
@@ -116,6 +123,15 @@ def whose(text: str, finding: Placed, rules: OwnershipRules) -> Ownership:
         return Ownership.UNCLEAR
     gap, _, _, owner = min(ranked, key=lambda entry: entry[:3])
     return owner if gap <= MAX_GAP else Ownership.UNCLEAR
+
+
+def is_of_a_place(text: str, finding: Placed, rules: OwnershipRules) -> bool:
+    """Whether the words right beside the number at `finding` say that it is a public place's. Never raises."""
+    before = text[max(0, finding.start - REACH) : finding.start].translate(_APOSTROPHES)
+    after = text[finding.end : finding.end + REACH].translate(_APOSTROPHES)
+    gaps = [before[found.end() :] for one in rules.places_before for found in one.finditer(before)]
+    gaps += [after[: found.start()] for one in rules.places_after if (found := one.search(after)) is not None]
+    return any(all(word.lower() in _FILLERS for word in _WORD.findall(gap)) for gap in gaps)
 
 
 def _rank(owner: Ownership, match: re.Match[str], between: str) -> tuple[int, int, bool, Ownership]:

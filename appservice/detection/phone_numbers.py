@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from appservice.detection.text import spoken_digits
+from appservice.detection.text import parted_digits, spoken_digits
 
 __all__ = ["NumberKind", "PhoneFinder", "PhoneFinding", "ReservedRange", "helpline_numbers", "reserved_ranges"]
 
@@ -191,7 +191,7 @@ class PhoneFinder:
         """
         has_cluster = _DIGITS.search(text) and _CLUSTER.search(_with_letters_read(text))
         findings = self._in_digits(text) if has_cluster else []
-        for start, end, number in spoken_digits(text, SPOKEN_DIGITS):
+        for start, end, number in (*spoken_digits(text, SPOKEN_DIGITS), *parted_digits(text)):
             overlaps = any(start < finding.end and finding.start < end for finding in findings)
             if not overlaps and _NATIONAL.fullmatch(number) and self._counts(number):
                 findings.append(PhoneFinding(start, end, number, _kind(number)))

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["normalise", "spoken_digits", "visible_text"]
+__all__ = ["normalise", "parted_digits", "spoken_digits", "visible_text"]
 
 HTML_FORMAT = "org.matrix.custom.html"
 """The only `format` of a message that clients render (Matrix client-server API, m.room.message msgtypes)."""
@@ -64,6 +64,9 @@ _WORDS = {
 }
 _REPEATS = {"double": 2, "triple": 3, "treble": 3}
 _WORD_OR_DIGITS = re.compile(r"[A-Za-z]+|[0-9]+")
+_PARTED = re.compile(r"(?<![\d+£$€.,/-])(07\d{3})([^\d\n]{2,28})(\d{6}|\d{3}[ -]\d{3})(?![\d/]|[.,:-]\d)")
+"""A mobile number written in its two usual parts, with words between them."""
+
 _WORD_GAP = re.compile(r"[\s,.\-/()]{1,4}")
 
 
@@ -213,6 +216,16 @@ def spoken_digits(text: str, length: int) -> Iterator[tuple[int, int, str]]:
     if "seven" in lower or "zero" in lower or "double" in lower or "hundred" in lower or "oh one" in lower:
         for row in _rows_said(text):
             yield from _windows(row, length)
+
+
+def parted_digits(text: str) -> Iterator[tuple[int, int, str]]:
+    """Start, end and digits of each mobile number whose parts have words between them: `07700 then 900123`.
+
+    Never raises; linear in `text`.
+    """
+    for parts in _PARTED.finditer(text):
+        if any(character.isalpha() for character in parts[2]):
+            yield parts.start(), parts.end(), parts[1] + "".join(filter(str.isdigit, parts[3]))
 
 
 def _rows_said(text: str) -> Iterator[list[_Said]]:

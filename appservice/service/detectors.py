@@ -9,9 +9,9 @@ from typing import Any
 import policies
 from appservice.detection.concern import Concern, ConcernRules
 from appservice.detection.identifiers import NEVER_SHOWN, Identifiers, helpline_addresses
-from appservice.detection.ownership import Ownership, Placed, ownership_rules, whose
+from appservice.detection.ownership import Ownership, Placed, is_of_a_place, ownership_rules, whose
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details, PersonalData
-from appservice.detection.phone_numbers import PhoneFinder, helpline_numbers, reserved_ranges
+from appservice.detection.phone_numbers import NumberKind, PhoneFinder, helpline_numbers, reserved_ranges
 from appservice.detection.text import visible_text
 from appservice.detection.wording import Spelling
 from policies.schema import Policy
@@ -39,7 +39,11 @@ def details(policy: Policy) -> Callable[[Mapping[str, Any]], Details]:
     def look(content: Mapping[str, Any]) -> Details:
         text = visible_text(content)
         # A helpline or an office that nobody listed is no person's secret: removing it could cost somebody help.
-        phones = [finding for finding in finder.find(text) if finding.kind.may_be_private]
+        phones = [
+            one
+            for one in finder.find(text)
+            if one.kind.may_be_private and not (one.kind is NumberKind.LANDLINE and is_of_a_place(text, one, ownership))
+        ]
         others = identifiers.find(text)
         kinds = tuple(dict.fromkeys([*("phone" for _ in phones), *(one.kind for one in others)]))
         if not kinds:

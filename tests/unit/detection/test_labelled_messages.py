@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.labelled import Labelled, distress, private, share
+from tests.support.labelled import Labelled, distress, private, share, treated_right
 
 #: Least share of signs found, and most harmless messages that raise an alarm, by half.
 DISTRESS_FLOOR = {"A": 0.98, "B": 0.89}
 #: The same for means, time, or goodbye now, found with that severity.
 NOW_FLOOR = {"A": 0.96, "B": 0.86}
 DISTRESS_FALSE_ALARMS = {"A": 1, "B": 3}
-PRIVATE_FLOOR = {"A": 0.87, "B": 0.76}
-PRIVATE_FALSE_ALARMS = {"A": 8, "B": 7}
+PRIVATE_FLOOR = {"A": 0.99, "B": 0.91}
+#: One's own left with an offer, everything else hidden: the share that is treated so.
+WHOSE_FLOOR = {"A": 0.98, "B": 0.88}
+PRIVATE_FALSE_ALARMS = {"A": 0, "B": 2}
 
 
 def harmful(of: tuple[Labelled, ...], half: str) -> list[Labelled]:
@@ -50,6 +52,11 @@ def test_few_harmless_messages_look_like_distress(half: str) -> None:
 @pytest.mark.parametrize("half", ["A", "B"])
 def test_as_many_private_details_are_found_as_is_said(half: str) -> None:
     assert share(harmful(private(), half)) >= PRIVATE_FLOOR[half]
+
+
+@pytest.mark.parametrize("half", ["A", "B"])
+def test_as_many_are_left_or_hidden_rightly_as_is_said(half: str) -> None:
+    assert share(harmful(private(), half), treated_right) >= WHOSE_FLOOR[half]
 
 
 @pytest.mark.parametrize("half", ["A", "B"])

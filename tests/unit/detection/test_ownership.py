@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appservice.detection.ownership import Ownership, ownership_rules, whose
+from appservice.detection.ownership import Ownership, is_of_a_place, ownership_rules, whose
 from appservice.detection.phone_numbers import NumberKind, PhoneFinder, PhoneFinding, reserved_ranges
 
 RULES_FOLDER = Path(__file__).resolve().parents[3] / "policies" / "rules"
@@ -34,9 +34,35 @@ def test_the_words_around_a_number_say_whose_it_is(owner: str, text: str) -> Non
     assert owners(text)[-1] == owner
 
 
-@pytest.mark.parametrize("row", [row for row in csv.DictReader(TABLE.splitlines()) if row["whose"] != "define"])
+ROWS = [row for row in csv.DictReader(TABLE.splitlines()) if row["whose"] != "define"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["whose"] != "place"])
 def test_the_example_of_each_phrase_is_read_as_its_row_says(row: dict[str, str]) -> None:
     assert owners(row["example"]) == [row["whose"]]
+
+
+def of_a_place(text: str) -> list[bool]:
+    return [is_of_a_place(text, finding, RULES) for finding in FINDER.find(text)]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["whose"] == "place"])
+def test_the_example_of_each_place_is_read_as_a_places_number(row: dict[str, str]) -> None:
+    assert of_a_place(row["example"]) == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my number is 01632 960123",
+        "her number is 01632 960123, she is at the library",
+        "she works in the library, her home number is 01632 960123",
+        "after the surgery ring me on 01632 960123",
+        "the man from the council is Al, ring 01632 960123",
+    ],
+)
+def test_a_place_that_is_only_mentioned_does_not_own_the_number(text: str) -> None:
+    assert of_a_place(text) == [False]
 
 
 def test_each_of_two_numbers_has_the_owner_of_its_own_words() -> None:
