@@ -43,6 +43,8 @@ def policy_digest(policy: Policy) -> str:
     for role in said["roles"].values():
         role["can"] = sorted(role["can"])
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
+    if not said["rules"]:
+        del said["rules"]  # who says nothing of them has the digest from before they could be named
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 

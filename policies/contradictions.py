@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policies.defaults import KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
+from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import Severity, did_you_mean, shown
 from policies.people import People, PeopleFile, people_of
 from policies.schema import Group, Policy
@@ -43,6 +43,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
             advice = "Give each group a name of its own: people could write into the wrong one."
             yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
         yield from _tier(path, group)
+    yield from _rules(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
         if contact in seen:
@@ -83,6 +84,21 @@ def _roles(policy: Policy) -> Iterator[Problem]:
         message = f"people may ask to join {shown(hybrid[0])}, but no role can let them in"
         advice = 'Add "can: [approve_join]" to a role, or make the group closed.'
         yield Problem(("groups", hybrid[0], "kind"), message, advice)
+
+
+def _rules(policy: Policy) -> Iterator[Problem]:
+    for name, setting in policy.rules.items():
+        path: Path = ("rules", name)
+        if name not in CONDUCT_RULES:
+            yield Problem(path, f'there is no rule "{shown(name)}"', did_you_mean(name, CONDUCT_RULES), key=True)
+            continue
+        weaker = CONDUCT_RULES[name].mode == "enforce" and setting.mode == "shadow"
+        if weaker and not (setting.because and setting.approved_by):
+            advice = (
+                f'Write "{name}: {{mode: shadow, because: …, approved_by: safeguarding_lead}}", or leave it out: '
+                "it then acts, and somebody is kept safe by it."
+            )
+            yield Problem(path, f"{name} would only count, without a reason and a name", advice, key=True)
 
 
 def _tier(path: Path, group: Group) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 Kind = Literal["open", "hybrid", "closed", "announce"]
 Tier = Literal["low", "medium", "high", "children"]
 Duty = Literal["moderate", "approve_join", "safeguard", "operate"]
+RuleMode = Literal["enforce", "shadow"]
 SystemRoomKey = Literal["moderators", "safeguarding", "ops"]
 JoinRule = Literal["public", "restricted", "knock", "invite"]
 HistoryVisibility = Literal["shared", "joined"]
@@ -22,6 +23,7 @@ SPACE_EVENTS_DEFAULT: Final = 100  # the specification advises it: nobody writes
 MODERATION_LEVEL: Final = 50  # what the homeserver asks for to redact, remove and ban
 
 __all__ = [
+    "CONDUCT_RULES",
     "FEDERATE",
     "KINDS",
     "MODERATION_LEVEL",
@@ -31,11 +33,13 @@ __all__ = [
     "SPACE_EVENTS_DEFAULT",
     "SYSTEM_ROOMS",
     "TIERS",
+    "ConductRule",
     "Duty",
     "HistoryVisibility",
     "JoinRule",
     "Kind",
     "KindDefaults",
+    "RuleMode",
     "SpaceDefaults",
     "SystemRoom",
     "SystemRoomKey",
@@ -77,6 +81,15 @@ class SpaceDefaults:
 
 
 @dataclass(frozen=True, slots=True)
+class ConductRule:
+    """A rule about what people do, as it ships: where it looks, and whether it acts or only counts (DESIGN 7.3)."""
+
+    tiers: tuple[Tier, ...]  # CARE 16: tiers of groups in which it looks; elsewhere only where a policy names it
+    mode: RuleMode
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class SystemRoom:
     """A room that every community has, and no policy writes down: invite only, without tier, for holders of a duty."""
 
@@ -114,6 +127,23 @@ TIERS: Final[Mapping[Tier, TierDefaults]] = {
     "children": TierDefaults(
         ("closed",), "invite", False, True, False, "Private rooms and messages cannot be stopped yet."
     ),
+}
+
+_EVERY_TIER: Final[tuple[Tier, ...]] = ("low", "medium", "high", "children")
+
+#: In the order in which they are named where a message breaks several. Their words: `rules/conduct-en.csv`.
+CONDUCT_RULES: Final[Mapping[str, ConductRule]] = {
+    "personal_data": ConductRule(_EVERY_TIER, "enforce", "Somebody else's number cannot be called back once shared."),
+    "phishing": ConductRule(_EVERY_TIER, "enforce", "Money and passwords are gone before a person has looked."),
+    "self_harm_encouragement": ConductRule(
+        _EVERY_TIER, "shadow", "It is danger to somebody, so people are called; a person decides what is removed."
+    ),
+    "bullying": ConductRule(
+        _EVERY_TIER[1:], "shadow", "The same words are banter among friends: people judge them first."
+    ),
+    "hate": ConductRule(_EVERY_TIER[1:], "shadow", "The same words stand in what was done to somebody: people judge."),
+    "threats": ConductRule((), "shadow", "By choice; what sounds like danger is told to people everywhere."),
+    "sexual": ConductRule((), "shadow", "By choice: some groups talk about sex and health, and should."),
 }
 
 SPACES: Final[Mapping[bool, SpaceDefaults]] = {  # by whether the community has an open group

@@ -241,6 +241,6 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
 
 def _literals(field: FieldInfo | None) -> tuple[str, ...]:
     annotation: Any = field.annotation if field else None
-    if get_origin(annotation) is tuple:
+    if get_origin(annotation) in (tuple, Union, types.UnionType):
         annotation = get_args(annotation)[0]
     return tuple(str(value) for value in get_args(annotation))

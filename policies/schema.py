@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, Final, Literal, NoReturn, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from policies.defaults import Duty, Kind, Tier
-from policies.findings import shown
+from policies.defaults import Duty, Kind, RuleMode, Tier
+from policies.findings import did_you_mean, shown
 from policies.governed_rooms import HIGHEST_HUMAN_LEVEL
 from policies.hours import EXAMPLE, HoursError, StaffedHours, parse_hours
 
@@ -36,6 +36,7 @@ __all__ = [
     "Owners",
     "Policy",
     "Role",
+    "RuleSetting",
     "ServerName",
     "Slug",
     "StrictModel",
@@ -190,6 +191,26 @@ class Group(StrictModel):
     )
 
 
+class RuleSetting(StrictModel):
+    """Whether a rule acts or only counts; in a file also one word: `bullying: enforce`."""
+
+    mode: RuleMode = Field(description="Whether it acts (enforce) or only counts (shadow).", examples=["enforce"])
+    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    approved_by: Literal["safeguarding_lead", "deputy"] | None = Field(
+        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        modes = get_args(RuleMode)
+        if value not in modes:
+            _refuse(f'"{shown(value)}" is not known here', did_you_mean(value, modes))
+        return {"mode": value}
+
+
 class Policy(StrictModel):
     """A whole policy file. It names roles and never people."""
 
@@ -202,4 +223,9 @@ class Policy(StrictModel):
         min_length=1,
         description="The groups of the community.",
         examples=["{welcome: {name: Start here, purpose: Say hello., kind: open, tier: low}}"],
+    )
+    rules: Mapping[str, RuleSetting] = Field(
+        default_factory=dict,
+        description="Rules about what people do that are not as they ship; each named one looks in every group.",
+        examples=["{bullying: enforce, hate: shadow}"],
     )

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.compile import compile_community, policy_digest
+from policies.conduct import modes_of_group, modes_of_groups
 from policies.defaults import KINDS, RESERVED_KEYS, SYSTEM_ROOMS, TIERS
-from policies.desired import LEFT_TO_PEOPLE, DesiredCommunity, MembershipRule, SpaceChild
+from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity, MembershipRule, SpaceChild
 from policies.files import EXAMPLES
 from policies.load import load_files, load_people, load_policy
 from policies.people import People, Person
@@ -305,3 +306,60 @@ def test_whatever_the_policy_says_otherwise_changes_the_digest(old: str, new: st
     assert policy is not None
     assert policy_digest(policy) != demo().policy_digest
     assert policy_digest(policy).startswith("sha256:")
+
+
+RULES = """
+rules:
+  bullying: enforce
+  hate: shadow
+  phishing: {mode: shadow, because: It found too much., approved_by: deputy}
+"""
+
+
+def test_a_policy_that_names_no_rules_has_the_digest_from_before_rules_could_be_named() -> None:
+    before = "sha256:27ad8e6530bced1be4530a3f5db7b23d"
+    assert demo().policy_digest.startswith(before)
+    policy = load_policy(DEMO + "\nrules: {}\n", "f").policy
+    assert policy is not None
+    assert policy_digest(policy) == demo().policy_digest
+
+
+def test_the_order_of_rules_and_how_they_are_written_do_not_change_the_digest_and_what_they_say_does() -> None:
+    turned = """
+rules:
+  phishing: {approved_by: deputy, mode: shadow, because: It found too much.}
+  hate: {mode: shadow}
+  bullying: enforce
+"""
+    digests = []
+    for rules in (RULES, turned, RULES.replace("hate: shadow", "hate: enforce"), ""):
+        policy = load_policy(DEMO + rules, "f").policy
+        assert policy is not None
+        digests.append(policy_digest(policy))
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_rules_change_nothing_of_a_room_but_the_mark_of_the_policy() -> None:
+    policy = load_policy(DEMO + RULES, "f").policy
+    assert policy is not None
+    loaded = load_people(DEMO_PEOPLE, "p", policy)
+    assert loaded.people is not None
+    with_rules = compile_community(policy, loaded.people)
+    mark = (MANAGED_TYPE, "")
+    for one, other in zip(with_rules.rooms, demo().rooms, strict=True):
+        assert {key: one.state[key] for key in one.state if key != mark} == {
+            key: other.state[key] for key in other.state if key != mark
+        }
+
+
+def test_the_tier_of_a_group_says_which_rules_look_there_and_a_rule_that_is_named_looks_everywhere() -> None:
+    policy = load_policy(DEMO + RULES, "f").policy
+    plain = load_policy(DEMO, "f").policy
+    assert policy is not None
+    assert plain is not None
+    low = {"personal_data": "enforce", "phishing": "enforce", "self_harm_encouragement": "shadow"}
+    assert modes_of_group(plain, "low") == low
+    assert modes_of_group(plain, "medium") == low | {"bullying": "shadow", "hate": "shadow"}
+    assert modes_of_group(policy, "low") == low | {"phishing": "shadow", "bullying": "enforce", "hate": "shadow"}
+    assert set(modes_of_groups(plain)) == set(plain.groups)

@@ -22,6 +22,9 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "care-children": (50, "tier children cannot be kept safe yet", "Use a service made for it"),
     "care-high-without-accepting-limits": (50, "tier high needs accept_limits", "somebody must answer for that"),
     "care-limits-approved-by-nobody": (53, "is not known here", "deputy, safeguarding_lead"),
+    "care-rule-approved-by-nobody": (51, '"moderator" is not known here', "safeguarding_lead"),
+    "care-rule-weakened-without-a-name": (48, "personal_data would only count", "approved_by: safeguarding_lead"),
+    "care-rule-weakened-without-a-reason": (48, "phishing would only count", "approved_by: safeguarding_lead"),
     "contradiction-lead-is-deputy": (12, "lead and deputy are the same role", "Name another role"),
     "contradiction-moderator-without-power": (36, "is to moderate, but has level 10", "level 50 or more"),
     "contradiction-nobody-lets-people-in": (47, "no role can let them in", "can: [approve_join]"),
@@ -47,6 +50,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "people-role-unknown": (17, 'there is no role "moderater"', 'Did you mean "moderator"?'),
     "people-twice": (21, "stood already in line 18", "Keep one of the two"),
     "reference-owner-to-no-role": (11, 'there is no role "laed"', 'Did you mean "lead"?'),
+    "reference-rule-misspelt": (48, 'there is no rule "bulying"', 'Did you mean "bullying"?'),
     "syntax-at-sign": (6, 'may not start with "@"', "Put the text in quotes"),
     "syntax-bracket-never-closed": (21, "a bracket is opened here and not closed", "Close it on the same line"),
     "syntax-colon-in-text": (8, "a colon stands where no value can start", 'Put text that holds ": " in quotes'),
@@ -62,6 +66,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "time-zone-unknown": (13, '"Europe/Londn" is not a time zone', 'Did you mean "Europe/London"?'),
     "type-list-for-block": (11, "a list stands where a block of keys is expected", "{safeguarding_lead: lead"),
     "type-nothing": (6, "nothing stands where text is expected", "Example: name:"),
+    "type-number-for-rule": (48, "a whole number stands where", "Example: rules: {bullying: enforce"),
     "type-number-for-text": (15, "a whole number stands where text is expected", 'Put it in quotes: "999"'),
     "type-text-for-level": (20, "text stands where a whole number is expected", "Example: level: 50"),
     "type-text-for-list": (21, "text stands where a list is expected", "Example: can: [moderate, approve_join]"),
@@ -70,6 +75,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "value-contact": (16, "neither a phone number nor an e-mail address", "one number or address an item"),
     "value-id": (5, '"Hearth Carers" is not an id', 'For instance "hearth-carers"'),
     "value-kind-misspelt": (49, '"close" is not known here', 'Did you mean "closed"?'),
+    "value-rule-mode": (48, '"enforced" is not known here', 'Did you mean "enforce"?'),
     "value-server": (9, "is not a server name", "as it stands behind the colon of a user id"),
 }
 
