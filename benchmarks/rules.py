@@ -10,7 +10,7 @@ from appservice.cases import CaseBook, LateEdits
 from appservice.detection.text import visible_text
 from appservice.flow import Event, EventInput, Facts, Ghosts, Handler, Origin, Place, RoomFacts
 from appservice.service.core import SystemClock
-from appservice.service.detectors import concern, personal_data
+from appservice.service.detectors import concern, conduct
 from benchmarks.figures import Bar, Figure
 from benchmarks.samples import percentile, summarise
 from benchmarks.settings import Settings
@@ -26,7 +26,7 @@ async def run(settings: Settings) -> Figure:
     figure = Figure("rules")
     policy = load_policy((EXAMPLES / "leeds-carers.yaml").read_bytes(), "leeds-carers.yaml").policy
     assert policy is not None
-    handlers: tuple[Handler, ...] = (concern(), LateEdits(), personal_data(policy))
+    handlers: tuple[Handler, ...] = (concern(), LateEdits(), conduct(policy))
     ghosts = Ghosts(f"@s:{_SERVER}", f"@g:{_SERVER}", f"@c:{_SERVER}")
     book = CaseBook(_SERVER, SystemClock(), lambda _user: True, lambda *_: False)
     facts = Facts(0, RoomFacts("!r", Place.GROUP, "leeds-carers", "welcome"), ghosts, _SERVER, cases=book)

@@ -7,6 +7,7 @@ from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, ShowEvidenceExecutor, Showing, SweepEditsExecutor
 from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
+from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
 from appservice.cases.words import OUTCOMES, CaseWords
 
 __all__ = [
@@ -19,7 +20,10 @@ __all__ = [
     "Evidence",
     "LateEdits",
     "Requests",
+    "ShadowBook",
+    "ShadowWords",
     "ShowEvidenceExecutor",
+    "ShowShadowExecutor",
     "Showing",
     "SweepEditsExecutor",
 ]

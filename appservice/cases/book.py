@@ -154,7 +154,7 @@ class CaseBook:
             # The clock of conduct starts with its card: before, nobody could have answered.
             deadline_ms=deadline(effect.severity, now, self.hours) if track is Track.CONCERN else None,
             count=0 if _wordless(effect) else 1,
-            events=() if _wordless(effect) else (CaseEvent(effect.room_id, effect.event_id),),
+            events=() if _wordless(effect) else (_event_of(effect),),
             contact=effect.contact,
             late=effect.late,
             asked_ms=now if effect.asked else None,
@@ -173,8 +173,8 @@ class CaseBook:
         return replace(case, asked_ms=now)
 
     def _joined(self, case: Case, effect: OpenCase) -> Case:
-        event = CaseEvent(effect.room_id, effect.event_id)
-        if event in case.events:
+        event = _event_of(effect)
+        if any(one.event_id == event.event_id for one in case.events):
             return case
         worse = effect.severity > case.severity
         case = replace(
@@ -353,6 +353,10 @@ class CaseBook:
         self._current[case.community, case.track, case.about] = case.id
         for card in case.cards:
             self._cards[card.room_id, card.event_id] = case.id
+
+
+def _event_of(effect: OpenCase) -> CaseEvent:
+    return CaseEvent(effect.room_id, effect.event_id, effect.kind, effect.stands)
 
 
 def _wordless(effect: OpenCase) -> bool:

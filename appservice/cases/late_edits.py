@@ -27,7 +27,7 @@ class LateEdits:
         }
         what: dict[str, Any] = {"community": room.community, "about": event.sender}
         where: dict[str, Any] = {"room_id": event.room_id, "event_id": event.event_id}
-        yield OpenCase(**common, **what, **where, track=Track.CONDUCT, kind="contact_details", severity=1)
+        yield OpenCase(**common, **what, **where, track=Track.CONDUCT, kind="edit", severity=1)
         redact = Redact(**common, **where, reason=self.name)
         yield redact
         text = "card.contact_details_removed"

@@ -40,6 +40,8 @@ _NOBODY_MS: Final = 60_000
 _CALLED_MS: Final = 5 * 60 * 1000
 #: ms after which the list of small cases begins anew.
 _LIST_MS: Final = 7 * 24 * 3600 * 1000
+#: What most cases are about, and all that those from before rules had names.
+_DETAILS: Final = "contact_details"
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,11 @@ class CardExecutor:
     def _items(self, case: Case, *, calls: bool) -> tuple[Item, ...]:
         book = self._desk.book
         common = {"person": case.about, "kind": case.kind, "severity": str(case.severity)}
-        events = [common | self._place_of(one) for one in case.events] or [common]
+        events = [common | self._place_of(one) for one in case.events]
+        if case.track is Track.CONDUCT:
+            what = zip(events, case.events, strict=True)
+            events = [one | {"kind": event.kind, "stands": "yes" if event.stands else "no"} for one, event in what]
+        events = events or [common]
         first = events[-1] if case.track is Track.CONCERN else events[0]
         others = [one for one in events if one is not first]
         told = {
@@ -265,4 +271,7 @@ class CardExecutor:
 def _text(case: Case) -> str:
     if case.track is Track.CONCERN:
         return "card.concern"
-    return "card.appeal" if case.kind == "appeal" else f"card.{case.kind}_removed"
+    if case.kind == "appeal":
+        return "card.appeal"
+    kinds = {one.kind or _DETAILS for one in case.events} - {"edit"}
+    return "card.contact_details_removed" if kinds == {_DETAILS} else "card.conduct"

@@ -21,6 +21,8 @@ from appservice.conversation.pieces import (
 
 #: Most small cases in one list.
 _LISTED = 20
+#: Most messages that an answer about rules in shadow links.
+_SHADOWED = 35
 _OUTCOMES = ("resolved", "mistake", "referred", "nothing")
 _CLOSED, _OPEN = when("state", "closed"), unless("state", "closed")
 
@@ -45,6 +47,16 @@ def _listed(*, closed: bool) -> Said:
     return lambda items: tuple((item,) for item in items[:_LISTED] if (item.get("state") == "closed") is closed)
 
 
+def _rules(items: Items) -> tuple[Items, ...]:
+    """Said once for each rule: the first of its messages says how many there are."""
+    return tuple((item,) for item in items if item.get("count") and item.get("kind"))
+
+
+def _messages(items: Items) -> tuple[Items, ...]:
+    """Said once for each message that a rule would have removed."""
+    return tuple((item,) for item in items[:_SHADOWED] if item.get("kind"))
+
+
 def _count(items: Items) -> int:
     return len(items)
 
@@ -54,6 +66,16 @@ def _answer(key: str, *needs: str) -> Text:
 
 
 CASE_TEXTS: Mapping[str, Text] = {
+    "shadow.told": Text(
+        (
+            part("shadow.told", said=given("kind")),
+            part("shadow.told.nothing", said=lacking("kind")),
+            part("shadow.told.rule", "what", "rule", "count", said=_rules),
+            part("shadow.told.message", "what", "room", "link:message", said=_messages),
+            part("shadow.told.next", said=given("kind")),
+        ),
+        mentions=people,
+    ),
     "direct.welcome": Text((part("direct.welcome", "hours"), *DANGER), mentions=people),
     "card.summary": Text(
         (

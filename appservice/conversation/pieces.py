@@ -86,6 +86,21 @@ def each(most: int) -> Said:
     return lambda items: tuple((item,) for item in items[:most])
 
 
+def each_with(field: str, value: str, most: int) -> Said:
+    """Said once for each of the first items that has this value in a field."""
+    return lambda items: tuple((item,) for item in items[:most] if item.get(field, "no") == value)
+
+
+def any_with(field: str, value: str) -> Said:
+    """Said if one of the items has this value in a field."""
+    return lambda items: (items,) if any(item.get(field, "no") == value for item in items) else ()
+
+
+def none_with(field: str, value: str) -> Said:
+    """Said if none of the items has this value in a field."""
+    return lambda items: () if any_with(field, value)(items) else (items,)
+
+
 def count_of(items: Items) -> int:
     """How many there are: as the first item says, else how many items there are. At least one."""
     said = _first(items).get("count", "")
@@ -166,6 +181,25 @@ def _own(ground: Ground, items: Items) -> str:
     return _words(ground, f"value.own.{kind if kind in _OWN else 'several'}", {})
 
 
+#: What a rule about conduct saw, by its name; what was found in several ways, or is new, gets a word that says no more.
+_SEEN = {
+    "contact_details",
+    "phishing",
+    "self_harm_encouragement",
+    "threats",
+    "bullying",
+    "hate",
+    "sexual",
+    "edit",
+}
+
+
+def _what(ground: Ground, items: Items) -> str:
+    kind = _kind(items)
+    kind = "contact_details" if kind == "personal_data" else kind
+    return _words(ground, f"value.what.{kind if kind in _SEEN else 'several'}", {})
+
+
 def _kind(items: Items) -> str:
     kinds = {item.get("kind", "phone") for item in items} or {"phone"}
     return kinds.pop() if len(kinds) == 1 else ""
@@ -182,6 +216,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
     "value.and": frozenset({"first", "second"}),
     "value.case.none": frozenset(),
     **{f"value.found.{name}": frozenset() for name in (*dict.fromkeys(_FOUND.values()), "several")},
+    **{f"value.what.{name}": frozenset() for name in (*sorted(_SEEN), "several")},
     **{f"value.own.{name}": frozenset() for name in (*sorted(_OWN), "several")},
 }
 
@@ -202,7 +237,9 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "reference": _field("reference"),
     "room": lambda ground, items: clean(ground.room_name(_first(items).get("room", ""))),
     "rooms": _rooms,
+    "rule": _field("kind"),
     "to": _field("to"),
+    "what": _what,
     "words": lambda _ground, items: quotable(_first(items).get("words", "")),
 }
 

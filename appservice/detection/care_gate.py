@@ -12,14 +12,19 @@ from appservice.flow import (
     Effect,
     EventInput,
     Facts,
+    NoteShadow,
     OpenCase,
     Place,
+    Redact,
+    Track,
     UrgentMessage,
 )
 
 _RULE = "care_gate"
 #: What a program says to any words, and to words that ask: nothing of it beside a kind answer to a sign of distress.
 _OF_COURSE = {"direct.how", "direct.help_heard"}
+#: The rule that finds contact details.
+_DETAILS = "personal_data"
 
 
 def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list[Effect]:
@@ -36,15 +41,29 @@ def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list
     kept = [effect for effect in effects if not waits(effect)]
     if len(kept) == len(effects):
         return kept
+    waiting = [effect for effect in effects if waits(effect)]
+    if any(isinstance(effect, Redact) for effect in waiting):
+        kept = [_still_there(effect) for effect in kept]
     if concerned:
-        return [_with_contact(effect) for effect in kept]
-    person = next(effect.conduct_on for effect in effects if waits(effect))
-    return [*kept, *_withheld(item, facts, person or "")]
+        contact = any(effect.rule == _DETAILS for effect in waiting)
+        return [_with_contact(effect) for effect in kept] if contact else kept
+    if all(isinstance(effect, NoteShadow) for effect in waiting):
+        return kept  # nothing would have been seen of it
+    return [*kept, *_withheld(item, facts, waiting[0].conduct_on or "")]
+
+
+def _still_there(effect: Effect) -> Effect:
+    """A case of danger does not say that its message was removed."""
+    if isinstance(effect, OpenCase) and effect.track == Track.CONDUCT:
+        return replace(effect, stands=True)
+    return effect
 
 
 def _with_contact(effect: Effect) -> Effect:
     """The case says too that contact details stand in the message."""
-    return replace(effect, contact=True) if isinstance(effect, OpenCase) else effect
+    if isinstance(effect, OpenCase) and effect.track == Track.CONCERN:
+        return replace(effect, contact=True)
+    return effect
 
 
 def _withheld(item: EventInput, facts: Facts, person: str) -> list[Effect]:

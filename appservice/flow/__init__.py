@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from appservice.flow.case_effects import NoteReading, OpenCase, ShowEvidence, SweepEdits, TouchCase, Withdraw
+from appservice.flow.case_effects import (
+    NoteReading,
+    NoteShadow,
+    OpenCase,
+    ShowEvidence,
+    ShowShadow,
+    SweepEdits,
+    TouchCase,
+    Withdraw,
+)
 from appservice.flow.cases import (
     SERIES,
     Audience,
@@ -94,6 +103,7 @@ __all__ = [
     "Item",
     "Lane",
     "NoteReading",
+    "NoteShadow",
     "Notice",
     "OpenCase",
     "Origin",
@@ -107,6 +117,7 @@ __all__ = [
     "RoomFacts",
     "Rules",
     "ShowEvidence",
+    "ShowShadow",
     "SweepEdits",
     "TouchCase",
     "Track",

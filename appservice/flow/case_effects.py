@@ -12,7 +12,8 @@ from appservice.flow.effects import Effect, Redact, Urgency
 class OpenCase(Effect):
     """Something happened that people must look at: it joins the open case about this person, or opens one.
 
-    `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct).
+    `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct). `stands`: a message
+    about conduct that was not removed.
     """
 
     type: ClassVar[str] = "open_case"
@@ -28,6 +29,7 @@ class OpenCase(Effect):
     contact: bool = False
     late: bool = False
     asked: bool = False
+    stands: bool = False
 
     @property
     def target(self) -> str:
@@ -139,6 +141,53 @@ class SweepEdits(Effect):
 
     def describe(self) -> str:
         return f"remove the edits of the message {self.event_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteShadow(Effect):
+    """Count that `rule` would have removed a message of `about`, and did not since it is in shadow."""
+
+    type: ClassVar[str] = "note_shadow"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    community: str
+    room_id: str
+    event_id: str
+    about: str
+    at_ms: int
+
+    @property
+    def target(self) -> str:
+        return self.event_id
+
+    @property
+    def person(self) -> str:
+        return self.about
+
+    def describe(self) -> str:
+        return f"count that the message {self.event_id} would have been removed ({self.rule})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowShadow(Effect):
+    """Tell one person, in their direct room, what rules in shadow would have done lately."""
+
+    type: ClassVar[str] = "show_shadow"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    community: str
+    user_id: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.community} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return "tell one person what rules in shadow would have done"
 
 
 @dataclass(frozen=True, kw_only=True)

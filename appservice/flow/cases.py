@@ -35,10 +35,12 @@ SERIES: Final = {Audience.MODERATORS: "H", Audience.SAFEGUARDING: "S", Audience.
 
 @dataclass(frozen=True, slots=True)
 class CaseEvent:
-    """A message that belongs to a case."""
+    """A message that belongs to a case: what was seen in it, and whether it `stands`, where others were removed."""
 
     room_id: str
     event_id: str
+    kind: str = ""
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

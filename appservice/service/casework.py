@@ -11,8 +11,10 @@ from appservice.cases import (
     CaseBook,
     Deadlines,
     Evidence,
+    ShadowBook,
     ShowEvidenceExecutor,
     Showing,
+    ShowShadowExecutor,
     SweepEditsExecutor,
 )
 from appservice.conversation import CardExecutor, Desk
@@ -42,6 +44,7 @@ class Casework:
         name = core.config.homeserver.name
         self.book = CaseBook(name, clock, core.direct_rooms.is_reached, self._in_room)
         self.evidence = Evidence(name, self._the_vault, self.book, clock, self._community)
+        self.shadow = ShadowBook(name, clock)
         core.projection.cases = self.book
         core.projection.removed = self.evidence.removed.keys()
         desk = Desk(
@@ -65,12 +68,14 @@ class Casework:
             "urgent_card": self.cards,
             "card_edit": self.cards,
             "show_evidence": ShowEvidenceExecutor(showing, self._enact),
+            "show_shadow": ShowShadowExecutor(self.shadow, core.direct_rooms, speaker),
             "sweep_edits": SweepEditsExecutor(core.client, guardian, self.evidence, core.database.insist),
         }
         self.recorders = {
             "open_case": self.book.open,
             "touch_case": self._touch,
             "note_reading": self.evidence.note_reading,
+            "note_shadow": self.shadow.note,
         }
         self.deadlines = Deadlines(name, self.book, clock, self._enact)
 
@@ -79,10 +84,12 @@ class Casework:
         await self._open_vault()
         await self.book.load(self._core.questions)
         await self.evidence.load(self._core.questions)
+        await self.shadow.load(self._core.questions)
 
     def follow(self, rules: Rules, hours: StaffedHours) -> None:
         """From now on these rules say who may, and these hours when somebody is there."""
         self.book.rules = rules
+        self.shadow.rules = rules
         self.book.hours = hours
 
     def older_homeserver(self, lost: Collection[str]) -> Commit:

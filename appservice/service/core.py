@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from appservice import switches
-from appservice.cases import CaseWords, LateEdits, Requests
+from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
 from appservice.conversation import Catalogue, opens_again, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
@@ -40,7 +40,7 @@ from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.casework import Casework
 from appservice.service.config import BadConfiguration, Config, Registration
 from appservice.service.control import Control
-from appservice.service.detectors import concern, personal_data
+from appservice.service.detectors import concern, conduct
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
@@ -221,12 +221,13 @@ class Core:
         self.lanes.handlers = (
             concern(),
             LateEdits(),
-            personal_data(said.policy),
+            conduct(said.policy),
             Doors(),
             Arrivals(),
             JoinWords(),
             Invitations(),
             CaseWords(),
+            ShadowWords(),
             Requests(),
             *self._more_handlers,
         )

@@ -8,24 +8,55 @@ from typing import Any
 
 import policies
 from appservice.detection.concern import Concern, ConcernRules
+from appservice.detection.conduct import Conduct, Seen
+from appservice.detection.conduct_rules import ConductRules
 from appservice.detection.identifiers import NEVER_SHOWN, Identifiers, helpline_addresses
+from appservice.detection.links import Hosts
 from appservice.detection.ownership import Ownership, Placed, is_of_a_place, ownership_rules, whose
-from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details, PersonalData
+from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details
 from appservice.detection.phone_numbers import NumberKind, PhoneFinder, helpline_numbers, reserved_ranges
 from appservice.detection.text import visible_text
 from appservice.detection.wording import Spelling
+from policies.conduct import modes_of_group, modes_of_groups
+from policies.defaults import CONDUCT_RULES
 from policies.schema import Policy
 
 _RULES = Path(policies.__file__).parent / "rules"
 
 
-def personal_data(policy: Policy) -> PersonalData:
-    """Return the handler for contact details; the charity's own and public helplines are never findings."""
-    return PersonalData(details(policy))
+def conduct(policy: Policy) -> Conduct:
+    """Return the handler for what people do, with every rule; each acts or counts as the policy and the tier say."""
+    found = details(policy)
+    rules = ConductRules(_rule("conduct-en.csv"), CONDUCT_RULES)
+    hosts = Hosts(_rule("link-hosts.csv"), own=_own_hosts(policy))
+
+    def look(content: Mapping[str, Any]) -> Seen:
+        text = visible_text(content)
+        return Seen(found(text), rules.look(text, hosts.look(content, text)))
+
+    return Conduct(look, _modes(policy))
 
 
-def details(policy: Policy) -> Callable[[Mapping[str, Any]], Details]:
-    """Return what says which personal data a content carries, and whose.
+def personal_data(policy: Policy) -> Conduct:
+    """Return the handler with the rule about contact details alone."""
+    found = details(policy)
+    return Conduct(lambda content: Seen(found(visible_text(content))), _modes(policy))
+
+
+def _modes(policy: Policy) -> Callable[[str], Mapping[str, str]]:
+    by_group, otherwise = modes_of_groups(policy), modes_of_group(policy, "low")
+    return lambda group: by_group.get(group, otherwise)
+
+
+def _own_hosts(policy: Policy) -> set[str]:
+    """The charity's own: where its rooms are, and where its published addresses are."""
+    community = policy.community
+    return {community.server.partition(":")[0], *(one.partition("@")[2] for one in community.allowed_contacts)}
+
+
+def details(policy: Policy) -> Callable[[str], Details]:
+    """Return what finds contact details in a visible text, and says whose; the charity's own and public helplines are
+    never findings.
 
     The library that knows the world's numbers (55 ms, 6 MB) is loaded here, not with the first number that comes.
     """
@@ -36,8 +67,7 @@ def details(policy: Policy) -> Callable[[Mapping[str, Any]], Details]:
     finder.warm_up()
     identifiers = Identifiers([*policy.community.allowed_contacts, *helpline_addresses(_rule("signposts/en-GB.csv"))])
 
-    def look(content: Mapping[str, Any]) -> Details:
-        text = visible_text(content)
+    def look(text: str) -> Details:
         # A helpline or an office that nobody listed is no person's secret: removing it could cost somebody help.
         phones = [
             one

@@ -66,5 +66,6 @@ def status_of(core: Core) -> dict[str, Any]:
             "failures": core.gap.failures,
         },
         "cases": dict(core.casework.book.counts),
+        "shadow_7_days": dict(core.casework.shadow.counts),
         "store": {"commits": core.database.commits, "refusing": core.database.refusing},
     }

@@ -39,6 +39,8 @@ class Commit:
     direct_rooms: list[dict[str, Any]] = field(default_factory=list)
     approvals: list[dict[str, Any]] = field(default_factory=list)
     concerns: list[dict[str, Any]] = field(default_factory=list)
+    #: what rules in shadow would have removed
+    shadowed: list[dict[str, Any]] = field(default_factory=list)
     #: a newer record of a case replaces the older one
     cases: list[dict[str, Any]] = field(default_factory=list)
     buttons: list[dict[str, Any]] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Commit:
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: puts memory back as it was before these rows, where they were refused; run in reverse
     undo: list[Callable[[], None]] = field(default_factory=list)
-    #: journal and outbox rows settled before this time (ms) are deleted
+    #: journal and outbox rows settled before this time (ms), and what was seen before it, are deleted
     forget_before_ms: int | None = None
     #: evidence, readings of it and closed cases from before this time (ms) are deleted
     evidence_before_ms: int | None = None
@@ -69,6 +71,7 @@ class Commit:
         self.direct_rooms += other.direct_rooms
         self.approvals += other.approvals
         self.concerns += other.concerns
+        self.shadowed += other.shadowed
         self.cases += other.cases
         self.buttons += other.buttons
         self.evidence += other.evidence
@@ -95,6 +98,7 @@ class Commit:
             or self.direct_rooms
             or self.approvals
             or self.concerns
+            or self.shadowed
             or self.cases
             or self.buttons
             or self.evidence

@@ -25,6 +25,7 @@ from appservice.store.schema import (
     positions,
     rooms,
     set_aside,
+    shadowed,
 )
 
 #: Ids asked about in one statement; SQLite allows 32,766 parameters.
@@ -226,6 +227,23 @@ class Questions:
             .order_by(concerns.c.at_ms)
         )
         return [(user, kind, severity, at) for user, kind, severity, at in await self._database.fetch(statement)]
+
+    async def shadowed(self, since_ms: int) -> list[tuple[str, str, str, str, str, int]]:
+        """Return (rule, community, room id, event id, author, at ms) of what was counted since `since_ms`, oldest first."""
+        columns = (
+            shadowed.c.rule,
+            shadowed.c.community,
+            shadowed.c.room_id,
+            shadowed.c.event_id,
+            shadowed.c.about,
+            shadowed.c.at_ms,
+        )
+        statement = (
+            select(*columns)
+            .where(shadowed.c.homeserver == self._homeserver, shadowed.c.at_ms >= since_ms)
+            .order_by(shadowed.c.at_ms)
+        )
+        return [tuple(row) for row in await self._database.fetch(statement)]
 
     async def cases(self, since_ms: int) -> list[dict[str, Any]]:
         """Return the records of the cases that are open, or were closed since `since_ms`, oldest first."""

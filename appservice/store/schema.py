@@ -139,6 +139,19 @@ concerns = Table(
     Column("at_ms", Integer, nullable=False),
 )
 
+#: Messages that a rule in shadow would have removed. No words; `about` is the author, who is not to be told of it here.
+shadowed = Table(
+    "shadowed",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("rule", String, primary_key=True),
+    Column("community", String, nullable=False),
+    Column("room_id", String, nullable=False),
+    Column("about", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+)
+
 #: Cases. `record` is the case without anybody's words; `closed_ms` is NULL while it is open.
 cases = Table(
     "cases",

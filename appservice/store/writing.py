@@ -24,6 +24,7 @@ from appservice.store.schema import (
     positions,
     rooms,
     set_aside,
+    shadowed,
 )
 
 _journal_new = insert(journal).on_conflict_do_nothing()
@@ -62,6 +63,8 @@ _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
 _concerns = insert(concerns).on_conflict_do_nothing()
 _concerns_forget = delete(concerns).where(concerns.c.at_ms < bindparam("before"))
+_shadowed = insert(shadowed).on_conflict_do_nothing()
+_shadowed_forget = delete(shadowed).where(shadowed.c.at_ms < bindparam("before"))
 _cases = _upsert(cases, "record", "closed_ms")
 _buttons = _upsert(buttons, "expires_ms", "used_by")
 _evidence = insert(evidence).on_conflict_do_nothing()
@@ -118,6 +121,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
         (_concerns, commit.concerns),
+        (_shadowed, commit.shadowed),
         (_cases, commit.cases),
         (_buttons, commit.buttons),
         (_evidence, commit.evidence),
@@ -132,7 +136,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
 
 def _forget(connection: Connection, commit: Commit) -> None:
     if commit.forget_before_ms is not None:
-        for statement in (_journal_forget, _outbox_forget, _concerns_forget):
+        for statement in (_journal_forget, _outbox_forget, _concerns_forget, _shadowed_forget):
             connection.execute(statement, {"before": commit.forget_before_ms})
     if commit.evidence_before_ms is not None:
         for statement in _evidence_forget:

@@ -130,12 +130,12 @@ def test_rules_and_examples_load_from_there(installed: Path) -> None:
         installed,
         "import json, pathlib, policies\n"
         "from policies.load import load_files\n"
-        "from appservice.service.detectors import personal_data\n"
+        "from appservice.service.detectors import conduct\n"
         "folder = pathlib.Path(policies.__file__).parent / 'examples'\n"
         "found = load_files(folder / 'hearth-demo.yaml', folder / 'hearth-demo.people.yaml')\n"
-        "print(json.dumps([found.policy.community.name, len(found.people.by_id), personal_data(found.policy).name]))",
+        "print(json.dumps([found.policy.community.name, len(found.people.by_id), conduct(found.policy).name]))",
     )
-    assert loaded == ["Hearth", 5, "personal_data"]
+    assert loaded == ["Hearth", 5, "conduct"]
 
 
 def test_the_words_are_read_from_there(installed: Path) -> None:

@@ -73,7 +73,7 @@ def private() -> tuple[Labelled, ...]:
     look = details(policy)
     labelled = []
     for row in _rows("personal_data_cases.csv"):
-        seen: Details = look({"msgtype": "m.text", "body": row["text"]})
+        seen: Details = look(row["text"])
         kind = NONE if seen.whose == NOBODYS else seen.kinds[0]
         labelled.append(Labelled(row["half"], row["kind"], row["whose"], row["topic"], row["text"], kind, seen.whose))
     return tuple(labelled)

@@ -193,7 +193,7 @@ def test_a_quotation_of_anything_but_one_value_is_refused(words: str) -> None:
 def test_a_card_says_how_to_answer_only_if_it_is_of_a_case() -> None:
     item = {"person": SAM, "room": "!r", "reference": "H-0001", "state": "open"}
     catalogue = Catalogue(lambda _room: "Ash", SERVER, HOURS)
-    of_cases = {"card.concern", "card.concern_privately", "card.contact_details_removed", "card.appeal"}
+    of_cases = {"card.concern", "card.concern_privately", "card.contact_details_removed", "card.appeal", "card.conduct"}
     for text in catalogue.texts:
         if text.startswith("card."):
             answers = "ack H-0001" in catalogue.render(text, (item,)).body

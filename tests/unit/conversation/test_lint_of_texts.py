@@ -23,11 +23,12 @@ from tests.support.text_lint import EVERYWHERE, invented_help, published_numbers
 ROOMS = ["Ash", "Oak", "Elm", "Yew", "Pine", "Birch", "Lime", "Beech", "Holly", "Rowan", "Hazel", "Alder"]
 SIGNPOSTS = POLICIES.parent / "rules" / "signposts" / "en-GB.csv"
 PERSONAL = ("phone", "email", "address", "nhs_number", "card", "bank")
+CONDUCT = ("phishing", "self_harm_encouragement", "threats", "bullying", "hate", "sexual", "edit", "contact_details")
 CONCERNS = ("suicide", "self_harm", "disclosure", "domestic_abuse")
 #: What the fields of an item may hold; None is a field that is not there. A new field belongs here.
 FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "told": (None, "yes", "no"),
-    "kind": (None, *PERSONAL, *CONCERNS, "asks_help", "something new"),
+    "kind": (None, *PERSONAL, *CONDUCT, *CONCERNS, "asks_help", "something new"),
     "reference": (None, "H-0042"),
     # of a concern
     "severity": (None, "2", "3", "4"),
@@ -46,6 +47,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "outcome": (None, "resolved", "mistake", "referred", "nothing"),
     "passed_on": (None, "yes", "no"),
     "count": (None, "1", "30"),
+    "stands": (None, "yes", "no"),
     # of what was removed
     "words": (None, "Please ring Jo.\nJo is kind."),
     "edit": (None, "yes"),
@@ -61,6 +63,8 @@ TOGETHER = (
     ("kind", "severity", "told", "asked", "private", "event", "reference"),
     ("asked", "told", "earlier"),
     ("opens", "kind"),
+    ("kind", "severity", "stands", "count", "told"),
+    ("asked", "stands", "told"),
     ("reference", "owner", "words", "edit", "cut", "of"),
 )
 #: The same in lists of several items.
