@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import re
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from appservice.detection.links import NONE, Links
-from appservice.detection.phrases import MAX_TEXT, Phrases, expanded, folded
+from appservice.detection.phrases import MAX_TEXT, Found, Phrases, expanded, folded
 
 #: Characters to each side of a phrase in which a word of `needs` or `unless` counts.
 _AROUND: Final = 160
@@ -27,9 +27,9 @@ _QUOTED: Final = re.compile(
 )
 _LINKS: Final = {"<link>": "any", "<odd>": "odd", "<fake>": "fake"}
 #: The rule that links can break without a word, and the set of words that makes it harmless.
-_BY_LINK, _BUT = "phishing", "warn"
-#: The set of words that would make harmless what they deny, and so do not count.
-_DENIED: Final = "denied"
+_BY_LINK, _BUT = "phishing", "<warn>"
+#: The set of words that deny what would make something harmless (`not a scam`): what ends with them does not count.
+_DENIED: Final = "<denied>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
+    """`needs` and `unless` are words beside it: those of a set by its name in angle brackets."""
+
     hit: Hit
     needs: tuple[str, ...]
     links: tuple[str, ...]
     unless: tuple[str, ...]
+
+
+#: Where words stand that are beside something: the ends of each, in order, by how a rule names them.
+_Beside = Mapping[str, Sequence[int]]
 
 
 class ConductRules:
@@ -58,67 +64,77 @@ class ConductRules:
     """
 
     def __init__(self, csv_text: str, rules: Collection[str]) -> None:
-        phrases: list[tuple[str, _Rule]] = []
-        self._sets: dict[str, list[str]] = {}
+        phrases: list[tuple[str, _Rule | str]] = []
+        beside: dict[str, str] = {}
+        sets: set[str] = set(_LINKS)
         for line, row in enumerate(csv.DictReader(io.StringIO(csv_text)), start=2):
             rule, severity, phrase, needs, unless = ((row.get(column) or "").strip() for column in _COLUMNS)
             try:
                 forms = expanded(phrase)
                 if rule == "define":
-                    self._sets.setdefault(severity, []).extend(f" {form} " for form in forms)
-                elif rule not in rules or severity not in {"1", "2", "3", "4"}:
+                    sets.add(f"<{severity}>")
+                    phrases += [(form, f"<{severity}>") for form in forms]
+                    continue
+                if rule not in rules or severity not in {"1", "2", "3", "4"}:
                     raise ValueError(f"{rule!r} {severity!r} is no rule and severity")
-                else:
-                    made = self._rule(rule, severity, needs, unless)
-                    phrases += [(form, made) for form in forms]
+                wanted, harmless = _parts(needs, sets), _parts(unless, sets)
             except ValueError as error:
                 raise ValueError(f"conduct rules, line {line}: {error}") from None
-        self._phrases = Phrases(phrases)
-        self._denied = self._sets.get(_DENIED, [])
-
-    def _rule(self, rule: str, severity: str, needs: str, unless: str) -> _Rule:
-        wanted = [one.strip() for one in needs.split("|") if one.strip()]
-        return _Rule(
-            Hit(rule, int(severity)),
-            needs=tuple(folded(one) for one in wanted if one not in _LINKS),
-            links=tuple(_LINKS[one] for one in wanted if one in _LINKS),
-            unless=tuple(self._words(one.strip() for one in unless.split("|"))),
-        )
-
-    def _words(self, parts: Iterable[str]) -> Iterable[str]:
-        for part in parts:
-            if not part.startswith("<"):
-                yield from (folded(part),) if part else ()
-            elif part.strip("<>") in self._sets:
-                yield from self._sets[part.strip("<>")]
-            else:
-                raise ValueError(f"there is no set {part}")
+            beside.update((word, word) for word in (*wanted, *harmless) if not word.startswith("<"))
+            links = tuple(_LINKS[one] for one in wanted if one in _LINKS)
+            words = tuple(one for one in wanted if one not in _LINKS)
+            made = _Rule(Hit(rule, int(severity)), words, links, harmless)
+            phrases += [(form, made) for form in forms]
+        self._phrases = Phrases([*phrases, *beside.items()])
 
     def look(self, text: str, links: Links = NONE) -> Mapping[str, Hit]:
         """Return the worst hit of each rule in a visible text with these links."""
         text = text[:MAX_TEXT]
         words = folded(_QUOTED.sub(" ", text) if _may_quote(text) else text)
+        found, beside = self._found(words)
         worst: dict[str, Hit] = {}
-        for found in itertools.islice(self._phrases.find(words), _MOST):
-            rule, known = found.what, worst.get(found.what.hit.rule)
-            if known is not None and known.severity >= rule.hit.severity:
-                continue
-            around = words[max(0, found.start - _AROUND) : found.end + _AROUND]
-            if self._counts(rule, around, links):
-                worst[rule.hit.rule] = rule.hit
-        if links.deceives and _BY_LINK not in worst and not self._has(words, self._sets.get(_BUT, ())):
-            worst[_BY_LINK] = Hit(_BY_LINK, 2)
+        for one in found[:_MOST]:
+            hit = one.what.hit
+            known = worst.get(hit.rule)
+            if (known is None or known.severity < hit.severity) and _counts(one, beside, links):
+                worst[hit.rule] = hit
+        if links.deceives and not beside.get(_BUT):
+            worst.setdefault(_BY_LINK, Hit(_BY_LINK, 2))
         return worst
 
-    def _counts(self, rule: _Rule, around: str, links: Links) -> bool:
-        wants = bool(rule.needs or rule.links)
-        has = any(one in around for one in rule.needs) or any(getattr(links, name) for name in rule.links)
-        return (has or not wants) and not self._has(around, rule.unless)
+    def _found(self, words: str) -> tuple[list[Found[_Rule]], _Beside]:
+        """Return the phrases in a folded text, and the words that stand beside something."""
+        found: list[Found[_Rule]] = []
+        ends: dict[str, list[int]] = {}
+        for one in self._phrases.find(words):
+            if isinstance(one.what, str):
+                ends.setdefault(one.what, []).append(one.end)
+            else:
+                found.append(Found(one.start, one.end, one.what))
+        if denied := frozenset(ends.get(_DENIED, ())):
+            ends = {name: [end for end in where if end not in denied] for name, where in ends.items()}
+        return found, ends
 
-    def _has(self, around: str, unless: Iterable[str]) -> bool:
-        for denied in self._denied:
-            around = around.replace(denied, " ")
-        return any(one in around for one in unless)
+
+def _parts(text: str, sets: Collection[str]) -> tuple[str, ...]:
+    parts = [one.strip() for one in text.split("|") if one.strip()]
+    for part in parts:
+        if part.startswith("<") and part not in sets:
+            raise ValueError(f"there is no set {part}")
+    return tuple(part if part.startswith("<") else folded(part).strip() for part in parts)
+
+
+def _counts(found: Found[_Rule], beside: _Beside, links: Links) -> bool:
+    rule = found.what
+
+    def near(name: str) -> bool:
+        ends = beside.get(name, ())
+        first = bisect_left(ends, found.start - _AROUND)
+        return first < len(ends) and ends[first] <= found.end + _AROUND
+
+    wants = bool(rule.needs or rule.links)
+    has = any(map(near, rule.needs)) or any(getattr(links, name) for name in rule.links)
+    return (has or not wants) and not any(map(near, rule.unless))
 
 
 def _may_quote(text: str) -> bool:
