@@ -22,6 +22,7 @@ from appservice.flow import (
     EventInput,
     Item,
     NoteReading,
+    OpenCase,
     Redact,
     Refused,
     Result,
@@ -88,9 +89,15 @@ class Evidence:
             return Commit()
         return self.keep(item.event, effect.conduct_on or item.event.sender, effect.lane.room_id)
 
-    def keep(self, event: Event, about: str, room_id: str) -> Commit:
-        """Return the row that keeps one message by `about`."""
-        self.removed[event.event_id] = None
+    def seal_standing(self, item: EventInput, effect: Effect) -> Commit:
+        """Return the row that keeps a message which a case is about and nobody removed: its author may (CARE, rule 7)."""
+        assert isinstance(effect, OpenCase)
+        return self.keep(item.event, effect.about, effect.room_id, stands=True) if effect.stands else Commit()
+
+    def keep(self, event: Event, about: str, room_id: str, *, stands: bool = False) -> Commit:
+        """Return the row that keeps one message by `about`; of what `stands`, edits stand too."""
+        if not stands:
+            self.removed[event.event_id] = None
         if len(self.removed) > _REMOVED_MOST:
             del self.removed[next(iter(self.removed))]
         case = self._book.current(self._community(room_id), Track.CONDUCT, about)
@@ -120,6 +127,7 @@ class Evidence:
             "case_id": case.id if case is not None else "",
             "at_ms": self._clock.now_ms(),
             "sealed": sealed,
+            "stands": stands,
         }
         return Commit(evidence=[row])
 

@@ -199,7 +199,8 @@ class Core:
 
     def _guard(self) -> None:
         """What is removed is sealed with its removal; nobody in distress is corrected (CARE, rule 1)."""
-        self.lanes.beside = {"redact": self.casework.evidence.seal}
+        evidence = self.casework.evidence
+        self.lanes.beside = {"redact": evidence.seal, "open_case": evidence.seal_standing}
         self.outbox.moot = self.casework.book.moot
         if not switches.off("care_gate"):
             self.lanes.gate = care_gate

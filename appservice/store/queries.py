@@ -287,6 +287,7 @@ class Questions:
         statement = (
             select(evidence.c.event_id)
             .where(evidence.c.homeserver == self._homeserver, evidence.c.at_ms >= since_ms)
+            .where(evidence.c.stands.is_not(True))
             .order_by(evidence.c.at_ms)
         )
         return [row[0] for row in await self._database.fetch(statement)]

@@ -189,6 +189,7 @@ evidence = Table(
     Column("case_id", String, nullable=False),
     Column("at_ms", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Column("stands", Boolean),  # true for a message that was kept and not removed
     Index("evidence_case", "case_id"),
 )
 

@@ -13,7 +13,7 @@ from appservice.cases import CaseBook, Evidence, LateEdits
 from appservice.flow import VaultClosed
 from appservice.matrix import parse_event
 from appservice.people import Concerns
-from appservice.service.detectors import personal_data
+from appservice.service.detectors import conduct, personal_data
 from appservice.store import Commit, StoreRefused
 from appservice.vault import AgeVault
 from policies.load import load_policy
@@ -102,6 +102,28 @@ async def test_edits_of_what_was_removed_go_whatever_they_say_and_are_sealed(tmp
         await sealing.evidence.load(house.questions)
         assert await sealing.says("$4", "Ring Jo on 07700 900124", of="$1") == ["redact", "card"]
         assert [(event, of) for event, of, _ in await sealing.kept()] == [("$1", ""), ("$2", "$1"), ("$4", "$1")]
+
+
+async def test_care_07_danger_that_stands_is_sealed_too_and_its_edits_stand(tmp_path: Path, vault: AgeVault) -> None:
+    path = fresh_store(tmp_path)
+    async with open_house(path) as house:
+        sealing = Sealing(house, vault)
+        policy = load_policy((POLICIES / "hearth-demo.yaml").read_bytes(), "p").policy
+        assert policy is not None
+        house.lanes.handlers = (LateEdits(), conduct(policy))
+        assert await sealing.says("$1", "i know where you live") == ["urgent_card"]
+        assert await sealing.kept() == [], "without the rule its author could take it back, and nothing would be left"
+        house.lanes.beside = {"redact": sealing.evidence.seal, "open_case": sealing.evidence.seal_standing}
+        assert await sealing.says("$2", "i know where you live") == ["urgent_card"]
+        ((event_id, _, sealed),) = await sealing.kept()
+        assert (event_id, opened(vault, sealed)["content"]["body"]) == ("$2", "i know where you live")
+        assert await sealing.says("$3", "Good morning", of="$2") == []
+        assert "redact" in await sealing.says("$4", "Ring Jo on 07700 900123")
+        assert [one[0] for one in await sealing.kept()] == ["$2", "$4"]
+    async with open_house(path) as house:
+        sealing = Sealing(house, vault)
+        await sealing.evidence.load(house.questions)
+        assert list(sealing.evidence.removed) == ["$4"]
 
 
 async def test_what_cannot_be_sealed_is_removed_all_the_same_and_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What rules in shadow would have done."""
+"""What rules in shadow would have done; evidence of messages that were not removed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def upgrade() -> None:
         sa.Column("at_ms", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("homeserver", "event_id", "rule"),
     )
+    op.add_column("evidence", sa.Column("stands", sa.Boolean()))
 
 
 def downgrade() -> None:
+    op.drop_column("evidence", "stands")
     op.drop_table("shadowed")
