@@ -13,6 +13,7 @@ from functools import cache
 
 from appservice.detection.concern import ConcernRules
 from appservice.detection.personal_data import NOBODYS, OWN, Details
+from appservice.detection.text import visible_text
 from appservice.detection.wording import Spelling
 from appservice.service.detectors import details
 from policies.load import load_policy
@@ -73,7 +74,7 @@ def private() -> tuple[Labelled, ...]:
     look = details(policy)
     labelled = []
     for row in _rows("personal_data_cases.csv"):
-        seen: Details = look(row["text"])
+        seen: Details = look(visible_text({"msgtype": "m.text", "body": row["text"]}))
         kind = NONE if seen.whose == NOBODYS else seen.kinds[0]
         labelled.append(Labelled(row["half"], row["kind"], row["whose"], row["topic"], row["text"], kind, seen.whose))
     return tuple(labelled)
