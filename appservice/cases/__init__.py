@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook
 from appservice.cases.deadlines import Deadlines
-from appservice.cases.evidence import Evidence, ShowEvidenceExecutor, Showing, SweepEditsExecutor
+from appservice.cases.evidence import Evidence, SweepEditsExecutor
 from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
 from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
+from appservice.cases.showing import ShowEvidenceExecutor, Showing
 from appservice.cases.words import OUTCOMES, CaseWords
 
 __all__ = [

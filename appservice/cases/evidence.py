@@ -1,42 +1,31 @@
-"""Evidence: a removed message is sealed in the commit that queues its removal, and opened for one person on request."""
+"""Evidence: a removed message is sealed in the commit that queues its removal, and its edits with it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 import orjson
 import structlog
 
 from appservice.cases.book import CaseBook
-from appservice.effects import Speaker
 from appservice.flow import (
     Attempt,
-    Case,
     Clock,
     Done,
     Effect,
     Event,
     EventInput,
-    Item,
     NoteReading,
     OpenCase,
     Redact,
-    Refused,
     Result,
-    ShowEvidence,
     SweepEdits,
     Track,
     Vault,
-    VaultClosed,
-    Withdraw,
-    replaced,
     transaction_id,
 )
 from appservice.matrix import Actor, HomeserverClient, parse_event
-from appservice.people import DirectRooms
 from appservice.store import Commit, Questions
 
 log = structlog.get_logger()
@@ -45,14 +34,8 @@ log = structlog.get_logger()
 EDITS_FOR_MS: Final = 7 * 24 * 3600 * 1000
 #: Ids of removed messages that are kept in memory.
 _REMOVED_MOST: Final = 200_000
-#: ms that what was shown stands in the direct room of who asked.
-SHOWN_MS: Final = 10 * 60 * 1000
-#: Characters of a removed message that are shown.
-_SHOWN_MOST: Final = 6_000
 #: Pages of edits that are swept.
 _PAGES: Final = 5
-#: How people are told of it: a reach at which a message can be read.
-_READABLE: Final = {"reached", "invited"}
 
 
 class Evidence:
@@ -174,79 +157,3 @@ class SweepEditsExecutor:
             if start is None:
                 break
         return Done()
-
-
-@dataclass(frozen=True)
-class Showing:
-    """What `show` needs of the house."""
-
-    book: CaseBook
-    questions: Questions
-    vault: Callable[[], Vault | None]
-    rooms: DirectRooms
-    speaker: Speaker
-    clock: Clock
-
-
-class ShowEvidenceExecutor:
-    """Shows one removed message, privately, to one person who may see it at that moment; `enact` takes it back later."""
-
-    def __init__(self, showing: Showing, enact: Callable[[list[Effect]], Awaitable[None]]) -> None:
-        self._with = showing
-        self._enact = enact
-
-    async def execute(self, effect: Effect, attempt: Attempt) -> Result:
-        assert isinstance(effect, ShowEvidence)
-        case = self._with.book.by_id(effect.case)
-        if case is None or not self._with.book.may(case, effect.user_id):
-            return Refused("not_theirs")
-        room_id, how = await self._with.rooms.ensure(effect.user_id, effect.key)
-        if how not in _READABLE:
-            return Refused("not_reached")
-        text, item = await self._what(effect, case)
-        done = await self._with.speaker.say(room_id, effect, text, (item,), attempt)
-        if text == "case.shown" and done.event_id is not None:
-            await self._enact([self._withdrawal(effect, room_id, done.event_id)])
-        return done
-
-    async def _what(self, effect: ShowEvidence, case: Case) -> tuple[str, Item]:
-        item = {"person": effect.user_id, "reference": case.reference, "about": case.about}
-        found = await self._with.questions.evidence_of(case.id, effect.item)
-        if found is None:
-            newest = case.events[-1] if case.events else None
-            where = {"room": newest.room_id, "event": newest.event_id} if newest is not None else {}
-            return "case.nothing_kept", item | where
-        count, event_id, sealed = found
-        vault = self._with.vault()
-        try:
-            if vault is None:
-                raise VaultClosed("no_key")
-            event = orjson.loads(await asyncio.to_thread(vault.unseal, sealed))
-        except (VaultClosed, orjson.JSONDecodeError) as error:
-            log.error("evidence_not_opened", error=type(error).__name__)
-            return "case.vault_closed", item
-        content = event.get("content") if isinstance(event.get("content"), dict) else {}
-        edit = replaced(content) is not None
-        words = content.get("m.new_content", content) if edit else content
-        body = words.get("body") if isinstance(words, dict) else None
-        shown = body if isinstance(body, str) else ""
-        return "case.shown", item | {
-            "item": str(effect.item),
-            "of": str(count),
-            "room": str(event.get("room_id", "")),
-            "event": event_id,
-            "edit": "yes" if edit else "no",
-            "cut": "yes" if len(shown) > _SHOWN_MOST else "no",
-            "words": shown[:_SHOWN_MOST],
-        }
-
-    def _withdrawal(self, effect: ShowEvidence, room_id: str, event_id: str) -> Withdraw:
-        return Withdraw(
-            source=effect.key,
-            rule=effect.rule,
-            lane=effect.lane,
-            room_id=room_id,
-            event_id=event_id,
-            reason="shown_long_enough",
-            not_before_ms=self._with.clock.now_ms() + SHOWN_MS,
-        )

@@ -184,13 +184,15 @@ class CaseWords:
             yield self._told(item, "case.unknown", None)
         elif not cases.may(case, event.sender):
             yield self._told(item, "case.unknown", None)  # whom it is about learns nothing from the answer
+        elif facts.room.place is Place.MODERATORS:
+            yield self._told(item, "case.show_elsewhere", case)  # why somebody looks is not for all who read there
         elif len(said.rest) < _REASON_LEAST:
             yield self._told(item, "case.show_why", case)
         else:
             reason = said.rest[:REASON_MOST]
             common: dict[str, Any] = {"source": item.id, "rule": self.name, "lane": item.lane, "case": case.id}
             yield NoteReading(**common, by=event.sender, at_ms=facts.now_ms, reason=reason)
-            yield ShowEvidence(**common, item=said.item, user_id=event.sender)
+            yield ShowEvidence(**common, item=said.item, user_id=event.sender, at_ms=facts.now_ms)
 
     def _told(self, item: EventInput, text: str, case: Case | None) -> UrgentMessage:
         entry = {"person": item.event.sender}

@@ -97,7 +97,7 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("case.shown.words", "words", said=given("words")),
             part("case.shown.cut", said=when("cut", "yes")),
             part("case.shown.taken_back"),
-            part("case.shown.next", "reference", said=both(given("reference"), unless("of", "1", otherwise="1"))),
+            part("case.shown.next", "reference", "next", said=given("reference", "next")),
         ),
         mentions=people,
     ),
@@ -105,6 +105,8 @@ CASE_TEXTS: Mapping[str, Text] = {
         (part("case.nothing_kept", "case"), part("case.nothing_kept.where", "link:message", said=given("room"))),
         mentions=people,
     ),
+    "case.no_copy": _answer("case.no_copy", "case"),
+    "case.no_such_item": _answer("case.no_such_item", "case", "count", "item"),
     "case.vault_closed": _answer("case.vault_closed"),
     "case.not_yours": _answer("case.not_yours"),
     "case.is_closed": _answer("case.is_closed", "case"),
@@ -122,6 +124,14 @@ CASE_TEXTS: Mapping[str, Text] = {
     "case.nothing_to_release": _answer("case.nothing_to_release", "case"),
     "case.released": _answer("case.released", "case"),
     "case.show_not_yours": _answer("case.show_not_yours"),
+    "case.show_too_late": _answer("case.show_too_late", "case"),
+    "case.show_elsewhere": Text(
+        (
+            part("case.show_elsewhere", "reference", said=given("reference")),
+            part("case.show_elsewhere.example", said=lacking("reference")),
+        ),
+        mentions=people,
+    ),
     "case.show_why": Text(
         (
             part("case.show_why", "reference", said=given("reference")),

@@ -229,6 +229,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "found": _found,
     "hours": lambda ground, _items: ground.hours,
     "item": _field("item", "1"),
+    "next": _field("next", "2"),
     "of": _field("of", "1"),
     "own": _own,
     "opens": _field("opens"),

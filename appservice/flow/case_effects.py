@@ -99,7 +99,10 @@ class NoteReading(Effect):
 
 @dataclass(frozen=True, kw_only=True)
 class ShowEvidence(Effect):
-    """Show one removed message of a case (the `item`-th, from 1) to one person, in their direct room."""
+    """Show one removed message of a case (the `item`-th, from 1) to one person, in their direct room.
+
+    `at_ms` is when it was decided: much later the person may have put the device down.
+    """
 
     type: ClassVar[str] = "show_evidence"
     urgency: ClassVar[Urgency] = Urgency.NOW
@@ -107,6 +110,7 @@ class ShowEvidence(Effect):
     case: str
     item: int
     user_id: str
+    at_ms: int = 0
 
     @property
     def target(self) -> str:

@@ -21,6 +21,7 @@ from appservice.conversation import CardExecutor, Desk
 from appservice.effects import Speaker
 from appservice.flow import Clock, Effect, Executor, Identity, Place, Rules, TouchCase, Vault
 from appservice.service.config import BadConfiguration
+from appservice.service.quoting import whole
 from appservice.store import Commit
 from appservice.vault import AgeVault
 from policies.hours import StaffedHours
@@ -61,7 +62,7 @@ class Casework:
             self._is_private,
         )
         self.cards = CardExecutor(desk)
-        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock)
+        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock, whole)
         guardian = core.actors[Identity.GUARDIAN]
         self.executors: dict[str, Executor] = {
             "card": self.cards,

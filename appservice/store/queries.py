@@ -292,8 +292,11 @@ class Questions:
         )
         return [row[0] for row in await self._database.fetch(statement)]
 
-    async def evidence_of(self, case_id: str, item: int) -> tuple[int, str, bytes] | None:
-        """Return (how many there are, event id, sealed) for the `item`-th (from 1) removed message of a case."""
+    async def evidence_of(self, case_id: str, item: int) -> tuple[int, str, bytes | None]:
+        """Return (how many there are, event id, sealed) for the `item`-th (from 1) removed message of a case.
+
+        Where there is no such one, its id is "" and what is sealed None.
+        """
         where = (evidence.c.homeserver == self._homeserver, evidence.c.case_id == case_id)
         count = (await self._database.fetch(select(func.count()).select_from(evidence).where(*where)))[0][0]
         statement = (
@@ -304,7 +307,7 @@ class Questions:
             .offset(item - 1)
         )
         rows = await self._database.fetch(statement)
-        return (int(count), rows[0][0], rows[0][1]) if rows else None
+        return (int(count), rows[0][0], rows[0][1]) if rows else (int(count), "", None)
 
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""

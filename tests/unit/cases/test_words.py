@@ -31,8 +31,8 @@ from appservice.flow import (
 from tests.support.house import GHOSTS
 from tests.unit.cases.test_book import DEPUTY, LEAD, MEMBER, MODERATOR, Desk
 
-TEAM, LEADS, DM = "!team", "!leads", "!dm"
-PLACES = {TEAM: Place.MODERATORS, LEADS: Place.SAFEGUARDING, DM: Place.DIRECT}
+TEAM, LEADS, DM, GROUP = "!team", "!leads", "!dm", "!group"
+PLACES = {TEAM: Place.MODERATORS, LEADS: Place.SAFEGUARDING, DM: Place.DIRECT, GROUP: Place.GROUP}
 
 
 class Team(Desk):
@@ -228,6 +228,42 @@ def test_evidence_is_refused_kindly_to_others_and_without_a_reason() -> None:
     assert told(Team().says(LEAD, "show H-0001", room_id=LEADS)) == ["case.show_why"]
     assert told(Team().says(LEAD, "show H-0077 a parent asked", room_id=LEADS)) == ["case.unknown"]
     assert Team().says(LEAD, "show H-0001 a parent asked", room_id=LEADS, late=True) == []
+
+
+def test_who_may_not_see_evidence_is_answered_alike_whether_the_case_exists_or_not() -> None:
+    for reference in ("H-0001", "H-0077"):
+        (answer,) = Team().says(MODERATOR, f"show {reference} just curious")
+        assert isinstance(answer, UrgentMessage)
+        assert (answer.text, answer.items) == ("case.show_not_yours", ({"person": MODERATOR},))
+    team = Team()
+    case = team.carded(team.happens(LEAD), LEADS, "$s")
+    for said in (f"show {case.reference}", f"show {case.reference} why me", "show P-0077 why me"):
+        (answer,) = team.says(LEAD, said, room_id=LEADS)
+        assert isinstance(answer, UrgentMessage)
+        assert (answer.text, answer.items) == ("case.unknown", ({"person": LEAD},))
+
+
+def test_a_lead_who_asks_among_the_moderators_is_told_privately_where_to_ask() -> None:
+    for said in ("show H-0001 a parent asked", "show H-0001"):
+        (answer,) = Team().says(LEAD, said, room_id=TEAM)
+        assert isinstance(answer, UrgentMessage)
+        assert (answer.text, answer.user_id) == ("case.show_elsewhere", LEAD)
+
+
+def test_where_members_talk_nothing_is_shown_or_said() -> None:
+    team = Team()
+    assert team.says(LEAD, "show H-0001 a parent asked", room_id=GROUP) == []
+    assert team.says(LEAD, "show H-0001", room_id=GROUP) == []
+
+
+def test_a_lead_need_not_be_in_the_room_where_it_happened() -> None:
+    team = Team()
+    assert team.case.events[0].room_id not in PLACES, "she is in none of its rooms"
+    for room_id in (LEADS, DM):
+        note, show = team.says(DEPUTY, "show H-0001 a parent asked", room_id=room_id)
+        assert isinstance(note, NoteReading)
+        assert isinstance(show, ShowEvidence)
+        assert (show.user_id, show.at_ms) == (DEPUTY, team.clock.now)
 
 
 def test_a_named_human_ends_the_pause_of_rules_for_a_person() -> None:

@@ -52,7 +52,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "words": (None, "Please ring Jo.\nJo is kind."),
     "edit": (None, "yes"),
     "cut": (None, "yes"),
-    "of": (None, "3"),
+    "next": (None, "2"),
 }
 #: Fields whose values are tried in all ways together; of fields in different sets, one set at a time.
 TOGETHER = (
@@ -65,7 +65,7 @@ TOGETHER = (
     ("opens", "kind"),
     ("kind", "severity", "stands", "count", "told"),
     ("asked", "stands", "told"),
-    ("reference", "owner", "words", "edit", "cut", "of"),
+    ("reference", "owner", "words", "edit", "cut", "next"),
 )
 #: The same in lists of several items.
 IN_LISTS = ("told", "count", "state")
