@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appservice.cases.around import Around, Masked
 from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook
 from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, SweepEditsExecutor
@@ -15,11 +16,13 @@ __all__ = [
     "BUTTONS",
     "CARDS_A_WEEK",
     "OUTCOMES",
+    "Around",
     "CaseBook",
     "CaseWords",
     "Deadlines",
     "Evidence",
     "LateEdits",
+    "Masked",
     "Requests",
     "ShadowBook",
     "ShadowWords",

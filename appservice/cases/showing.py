@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Final
 
 import orjson
 import structlog
 
+from appservice.cases.around import Around, fitting
 from appservice.cases.book import CaseBook
 from appservice.effects import Speaker
 from appservice.flow import (
@@ -58,6 +58,7 @@ class Showing:
     speaker: Speaker
     clock: Clock
     whole: Whole
+    around: Around
 
 
 class ShowEvidenceExecutor:
@@ -124,20 +125,17 @@ class ShowEvidenceExecutor:
         content = content if isinstance(content, dict) else {}
         words = self._with.whole(content)
         shown = fitting(words, _SHOWN_MOST, _BYTES_MOST)
-        more = {"next": str(effect.item + 1)} if effect.item < count else {}
-        first = (
-            item
-            | more
-            | {
-                "of": str(count),
-                "room": str(event.get("room_id", "")),
-                "event": event_id,
-                "edit": "yes" if replaced(content) is not None else "no",
-                "cut": "yes" if len(shown) < len(words) else "no",
-                "words": shown,
-            }
-        )
-        return "case.shown", (first,)
+        edited = replaced(content)
+        stood = await self._with.around.read(str(event.get("room_id", "")), edited or event_id)
+        first = item | {
+            "of": str(count),
+            "next": str(effect.item + 1) if effect.item < count else "",
+            "edit": "yes" if edited is not None else "no",
+            "cut": "yes" if len(shown) < len(words) else "no",
+            "words": shown,
+            "around": "unread" if stood is None else "read",
+        }
+        return "case.shown", (first, *(stood or ()))
 
     async def _opened(self, sealed: bytes) -> dict[str, Any] | None:
         """Return the sealed event, None where it cannot be opened."""
@@ -161,15 +159,3 @@ def _nothing(case: Case, item: dict[str, str], count: int) -> tuple[str, tuple[I
     newest = case.events[-1] if case.events else None
     where = {"room": newest.room_id, "event": newest.event_id} if newest is not None else {}
     return "case.nothing_kept", (item | where,)
-
-
-def fitting(words: str, characters: int, most_bytes: int) -> str:
-    """Return as much of `words`, from the start, as takes at most so many characters, and bytes as body and as HTML."""
-    words = words[:characters]
-    while words and (taken := _bytes_of(words)) > most_bytes:
-        words = words[: min(len(words) - 1, len(words) * most_bytes // taken)]
-    return words
-
-
-def _bytes_of(words: str) -> int:
-    return len(orjson.dumps(words)) + len(orjson.dumps(escape(words).replace("\n", "<br>")))

@@ -61,9 +61,37 @@ def _count(items: Items) -> int:
     return len(items)
 
 
+def _several(items: Items) -> tuple[Items, ...]:
+    return (items,) if len(items) > 1 else ()
+
+
+def _alone(items: Items) -> tuple[Items, ...]:
+    return (items,) if len(items) == 1 else ()
+
+
 def _answer(key: str, *needs: str) -> Text:
     return Text((part(key, *needs),), mentions=people)
 
+
+#: Most messages that are shown around a removed one, and its own place among them.
+_AROUND = 11
+
+
+def _stood(place: int, how: str) -> Said:
+    """Said if the item at this place stands around what is shown, in this way."""
+    return lambda items: tuple((item,) for item in items[place : place + 1] if item.get("stood") == how)
+
+
+#: What stood around: one paragraph or two for each item after the first, in their order.
+_STOOD = tuple(
+    one
+    for place in range(1, _AROUND + 1)
+    for one in (
+        part("case.shown.around.message", "about", "link:about", "words", said=_stood(place, "message")),
+        part("case.shown.around.removed", "about", "link:about", said=_stood(place, "removed")),
+        part("case.shown.around.here", said=_stood(place, "here")),
+    )
+)
 
 CASE_TEXTS: Mapping[str, Text] = {
     "shadow.told": Text(
@@ -96,6 +124,10 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("case.shown.by", "about", "link:about"),
             part("case.shown.words", "words", said=given("words")),
             part("case.shown.cut", said=when("cut", "yes")),
+            part("case.shown.around", said=both(when("around", "read"), _several)),
+            *_STOOD,
+            part("case.shown.around.none", said=both(when("around", "read"), _alone)),
+            part("case.shown.around.unread", said=when("around", "unread")),
             part("case.shown.taken_back"),
             part("case.shown.next", "reference", "next", said=given("reference", "next")),
         ),

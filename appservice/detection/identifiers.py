@@ -207,10 +207,11 @@ def _banks(text: str) -> Iterator[Identifier]:
             continue  # the same, found by its name
         start, end = max(0, code.start() - _BANK_REACH), code.end() + _BANK_REACH
         around = text[start : code.start()] + " " * (code.end() - code.start()) + text[code.end() : end]
-        account = _ACCOUNT.search(around)
-        if account is not None and (_BANK_WORD.search(around) or _BANK_WORD.search(code[0])):
+        accounts = list(_ACCOUNT.finditer(around))
+        if accounts and (_BANK_WORD.search(around) or _BANK_WORD.search(code[0])):
             read = code.end()
-            yield Identifier(min(code.start(), start + account.start()), code.end(), "bank")
+            first, last = start + accounts[0].start(), start + accounts[-1].end()
+            yield Identifier(min(code.start(), first), max(code.end(), last), "bank")
 
 
 def _is_iban(written: str) -> bool:

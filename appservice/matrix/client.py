@@ -5,7 +5,7 @@ remember their transaction ids over a restart (shared fact: measured)."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -156,6 +156,14 @@ class HomeserverClient:
         path = f"/_matrix/client/v1/rooms/{_q(room_id)}/relations/{_q(event_id)}/m.replace"
         query = {"limit": "100"} | ({"from": start} if start is not None else {})
         return _object(await self.call("GET", path, actor=actor, query=query))
+
+    async def context(
+        self, room_id: str, event_id: str, actor: Actor | str, *, limit: int, types: Sequence[str]
+    ) -> dict[str, Any]:
+        """Return what stands around an event: `events_before` (newest first), `event`, `events_after`; at most `limit`."""
+        path = f"/_matrix/client/v3/rooms/{_q(room_id)}/context/{_q(event_id)}"
+        wanted = encode({"types": list(types), "lazy_load_members": True}).decode()
+        return _object(await self.call("GET", path, actor=actor, query={"limit": str(limit), "filter": wanted}))
 
     async def sync(
         self, actor: Actor, *, since: str | None, filter_id: str, deadline_s: float = DEADLINE_S

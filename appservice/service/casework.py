@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from appservice.cases import (
+    Around,
     CaseBook,
     Deadlines,
     Evidence,
+    Masked,
     ShadowBook,
     ShowEvidenceExecutor,
     Showing,
@@ -21,10 +23,10 @@ from appservice.conversation import CardExecutor, Desk
 from appservice.effects import Speaker
 from appservice.flow import Clock, Effect, Executor, Identity, Place, Rules, TouchCase, Vault
 from appservice.service.config import BadConfiguration
-from appservice.service.quoting import whole
+from appservice.service.quoting import masking, whole
 from appservice.store import Commit
 from appservice.vault import AgeVault
-from policies.hours import StaffedHours
+from policies.schema import Policy
 
 if TYPE_CHECKING:
     from appservice.service.core import Core
@@ -41,6 +43,7 @@ class Casework:
     def __init__(self, core: Core, clock: Clock, speaker: Speaker) -> None:
         self._core = core
         self._vault: AgeVault | None = None
+        self._mask: Masked | None = None
         self.vault_problem: str | None = None
         name = core.config.homeserver.name
         self.book = CaseBook(name, clock, core.direct_rooms.is_reached, self._in_room)
@@ -62,8 +65,9 @@ class Casework:
             self._is_private,
         )
         self.cards = CardExecutor(desk)
-        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock, whole)
         guardian = core.actors[Identity.GUARDIAN]
+        around = Around(core.client, guardian, core.ghosts.__contains__, core.questions.removed_edits, self._masked)
+        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock, whole, around)
         self.executors: dict[str, Executor] = {
             "card": self.cards,
             "urgent_card": self.cards,
@@ -87,11 +91,15 @@ class Casework:
         await self.evidence.load(self._core.questions)
         await self.shadow.load(self._core.questions)
 
-    def follow(self, rules: Rules, hours: StaffedHours) -> None:
-        """From now on these rules say who may, and these hours when somebody is there."""
+    def follow(self, rules: Rules, policy: Policy) -> None:
+        """From now on these rules say who may, and this policy when somebody is there and which contacts are public."""
         self.book.rules = rules
         self.shadow.rules = rules
-        self.book.hours = hours
+        self.book.hours = policy.community.hours
+        self._mask = masking(policy)
+
+    def _masked(self, content: Mapping[str, Any]) -> str:
+        return self._mask(content) if self._mask is not None else ""  # without a policy nobody may see anything
 
     def older_homeserver(self, lost: Collection[str]) -> Commit:
         """The homeserver is an older copy of itself, without the events `lost`: cards may be gone; return the rows."""

@@ -217,7 +217,7 @@ class Core:
             opens=lambda: opens_again(hours, self._clock.now_ms()),
         )
         self.projection.rules = standing
-        self.casework.follow(standing, said.policy.community.hours)
+        self.casework.follow(standing, said.policy)
         self.direct_rooms.community = said.community.id
         self.lanes.handlers = (
             concern(),

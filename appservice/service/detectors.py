@@ -24,6 +24,14 @@ from policies.schema import Policy
 _RULES = Path(policies.__file__).parent / "rules"
 
 
+def finders(policy: Policy) -> tuple[PhoneFinder, Identifiers]:
+    """Return what finds contact details; the charity's own and public helplines are never findings."""
+    signposts, own = _rule("signposts/en-GB.csv"), policy.community.allowed_contacts
+    reserved = reserved_ranges(_rule("reserved-numbers-gb.csv"))
+    phones = PhoneFinder([*helpline_numbers(signposts), *own], reserved=reserved)
+    return phones, Identifiers([*own, *helpline_addresses(signposts)])
+
+
 def conduct(policy: Policy) -> Conduct:
     """Return the handler for what people do, with every rule; each acts or counts as the policy and the tier say."""
     found = details(policy)
@@ -61,11 +69,8 @@ def details(policy: Policy) -> Callable[[str], Details]:
     The library that knows the world's numbers (55 ms, 6 MB) is loaded here, not with the first number that comes.
     """
     ownership = ownership_rules(_rule("ownership-en.csv"))
-    allowed = [*helpline_numbers(_rule("signposts/en-GB.csv")), *policy.community.allowed_contacts]
-    finder = PhoneFinder(allowed, reserved=reserved_ranges(_rule("reserved-numbers-gb.csv")))
-
+    finder, identifiers = finders(policy)
     finder.warm_up()
-    identifiers = Identifiers([*policy.community.allowed_contacts, *helpline_addresses(_rule("signposts/en-GB.csv"))])
 
     def look(text: str) -> Details:
         # A helpline or an office that nobody listed is no person's secret: removing it could cost somebody help.

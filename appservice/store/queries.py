@@ -309,6 +309,17 @@ class Questions:
         rows = await self._database.fetch(statement)
         return (int(count), rows[0][0], rows[0][1]) if rows else (int(count), "", None)
 
+    async def removed_edits(self, event_ids: Sequence[str]) -> set[str]:
+        """Return which of these messages were edits that we removed: once empty, nothing else tells."""
+        found: set[str] = set()
+        for start in range(0, len(event_ids), _IDS_AT_ONCE):
+            some = event_ids[start : start + _IDS_AT_ONCE]
+            statement = select(evidence.c.event_id).where(
+                evidence.c.homeserver == self._homeserver, evidence.c.event_id.in_(some), evidence.c.of_event != ""
+            )
+            found |= {row[0] for row in await self._database.fetch(statement)}
+        return found
+
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""
         columns = (in_force.c.policy, in_force.c.policy_name, in_force.c.people, in_force.c.people_name)

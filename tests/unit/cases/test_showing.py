@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from appservice.cases import ShowEvidenceExecutor, Showing
-from appservice.cases.showing import SHOWN_MS, fitting
+from appservice.cases import Around, ShowEvidenceExecutor, Showing
+from appservice.cases.around import fitting
+from appservice.cases.showing import SHOWN_MS
 from appservice.conversation import Catalogue
 from appservice.effects import KEY_FIELD, Speaker
 from appservice.flow import LATE_AFTER_MS, Attempt, Case, Done, Effect, Identity, Lane, Refused, ShowEvidence, Withdraw
 from appservice.matrix import Actor, Unreachable
-from appservice.service.quoting import whole
+from appservice.service.quoting import masking, whole
 from appservice.store import StoreRefused
 from appservice.vault import AgeVault
+from policies.load import load_policy
+from policies.schema import Policy
 from tests.support.house import GHOSTS
+from tests.support.paths import POLICIES
 from tests.support.stub_homeserver import Call, ScriptedHomeserver
 from tests.unit.cases.test_book import LEAD, MEMBER, MODERATOR, Desk
 
@@ -26,17 +31,27 @@ ROOM, DM = "!r", "!dm"
 TOOK_BACK = ("$sent-0", DM)
 
 
+def demo_policy() -> Policy:
+    policy = load_policy((POLICIES / "hearth-demo.yaml").read_bytes(), "p").policy
+    assert policy is not None
+    return policy
+
+
 class Shelf:
     """The sealed messages of a case, and the direct rooms of people."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, bytes]] = []
         self.how = "reached"
+        self.edits: set[str] = set()
 
     async def evidence_of(self, case_id: str, item: int) -> tuple[int, str, bytes | None]:
         if item > len(self.rows):
             return len(self.rows), "", None
         return len(self.rows), *self.rows[item - 1]
+
+    async def removed_edits(self, event_ids: Sequence[str]) -> set[str]:
+        return self.edits.intersection(event_ids)
 
     def reach(self, user_id: str) -> tuple[str, str] | None:
         return DM, self.how
@@ -66,6 +81,9 @@ class Asked(Desk):
             speaker=Speaker(self.homeserver, {Identity.GUARDIAN: GUARDIAN}, wording),
             clock=self.clock,
             whole=whole,
+            around=Around(
+                self.homeserver, GUARDIAN, GHOSTS.__contains__, self.shelf.removed_edits, masking(demo_policy())
+            ),
         )
         self.executor = ShowEvidenceExecutor(showing, self._enact)
         self.asked_ms = self.clock.now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,8 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "edit": (None, "yes"),
     "cut": (None, "yes"),
     "next": (None, "2"),
+    "around": ("unread", "read"),
+    "stood": ("message", "removed", "here"),
 }
 #: Fields whose values are tried in all ways together; of fields in different sets, one set at a time.
 TOGETHER = (
@@ -65,10 +67,10 @@ TOGETHER = (
     ("opens", "kind"),
     ("kind", "severity", "stands", "count", "told"),
     ("asked", "stands", "told"),
-    ("reference", "owner", "words", "edit", "cut", "next"),
+    ("reference", "owner", "words", "edit", "cut", "next", "around"),
 )
 #: The same in lists of several items.
-IN_LISTS = ("told", "count", "state")
+IN_LISTS = (("told", "count", "state"), ("around", "stood", "words"))
 COUNTS = (1, 2, 3, 11, 12, 25)
 
 
@@ -120,7 +122,8 @@ def variants(text: str) -> tuple[Rendered, ...]:
         for one in HOURS
     ]
     alone = ((1, 1, fields) for names in TOGETHER for fields in in_all_ways(names))
-    for count, rooms, about in (*alone, *product(COUNTS, (0, 1, 12), in_all_ways(IN_LISTS))):
+    listed = (product(COUNTS, (0, 1, 12), in_all_ways(names)) for names in IN_LISTS)
+    for count, rooms, about in (*alone, *chain.from_iterable(listed)):
         items: tuple[Item, ...] = tuple(
             {
                 "person": "@sam:hearth.example",
