@@ -20,7 +20,6 @@ from appservice.operations.files import PRIVATE_FILE, last_lines, private_folder
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.status import live_status
 from appservice.service.config import load_config
-from appservice.vault import AgeVault
 
 #: Seconds until a service that should be ready counts as failed; the first start makes all rooms.
 READY_DEADLINE = 120
@@ -39,7 +38,7 @@ def write_service_config(
 ) -> Path:
     """Write `inglenook.yaml` into `folder` for a service beside `homeserver`; return its path.
 
-    Without `policy` the service waits for `inglenook apply FILE`.
+    Without `policy` the service waits for `inglenook apply FILE`. It says that nobody real is there.
     """
     private_folder(folder)
     port = int(homeserver.config.appservice_url.rpartition(":")[2])
@@ -50,6 +49,7 @@ def write_service_config(
         "data": "data",
         **({"policy": str(policy.absolute())} if policy is not None else {}),
         **({"people": str(people.absolute())} if people is not None else {}),
+        "demo": True,
         "durability": durability,
         "log": {"level": log_level},
     }
@@ -81,8 +81,6 @@ class ServiceProcess:
         if self.pid is not None:
             return
         private_folder(self.config.data)
-        if not self.config.vault_key.exists() and not self.config.store.exists():
-            AgeVault.make_key(self.config.vault_key, "Made for a demo or a test: it protects nobody.")
         with open(self.log_file, "ab", opener=_private) as log:
             self._process = processes.spawn(
                 Path(sys.executable),

@@ -8,6 +8,7 @@ import aiohttp
 from pydantic import BaseModel
 
 from appservice.service.config import Config, load_registration
+from appservice.service.vault_key import misused
 from appservice.store import Database, Questions
 
 
@@ -31,6 +32,8 @@ async def read_status(config: Config) -> Status:
     live = await live_status(config)
     if live is None:
         problems.append("the service does not run (or does not answer)")
+        if (problem := misused(config)) is not None:
+            problems.append(problem)
     else:
         problems += [str(problem) for problem in live.get("problems", [])]
     store = await _store(config)

@@ -24,6 +24,7 @@ from appservice.effects import Speaker
 from appservice.flow import Clock, Effect, Executor, Identity, Place, Rules, TouchCase, Vault
 from appservice.service.config import BadConfiguration
 from appservice.service.quoting import masking, whole
+from appservice.service.vault_key import make_key, misused
 from appservice.store import Commit
 from appservice.vault import AgeVault
 from policies.schema import Policy
@@ -44,7 +45,7 @@ class Casework:
         self._core = core
         self._vault: AgeVault | None = None
         self._mask: Masked | None = None
-        self.vault_problem: str | None = None
+        self.vault_problems: list[str] = []
         name = core.config.homeserver.name
         self.book = CaseBook(name, clock, core.direct_rooms.is_reached, self._in_room)
         self.evidence = Evidence(name, self._the_vault, self.book, clock, self._community)
@@ -154,19 +155,23 @@ class Casework:
             if public is None and known is None:
                 if key.exists():
                     raise BadConfiguration(f"{key}: holds no age key. Put the right file there, or take it away.")
-                public = AgeVault.make_key(key)
+                public = make_key(config)
                 log.info("vault_key_made")
             elif public is not None and key.stat().st_mode & 0o077:
                 key.chmod(0o600)
         except OSError as error:
             raise BadConfiguration(f"{key}: cannot be used ({error.strerror})") from None
         if public is None:
-            self.vault_problem = f"the key that opens evidence is missing ({key.name}): put it back from your backup"
+            self.vault_problems.append(
+                f"the key that opens evidence is missing ({key.name}): put it back from your backup"
+            )
         elif known is not None and public != known:
-            self.vault_problem = (
+            self.vault_problems.append(
                 "the key that opens evidence is another one than before: older evidence needs the old one"
             )
-        if self.vault_problem is not None:
+        if (problem := misused(config)) is not None:
+            self.vault_problems.append(problem)
+        if self.vault_problems:
             log.error("vault_key_wrong")
         try:
             self._vault = AgeVault(key, public or known or "", config.evidence_recipients)

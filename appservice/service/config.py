@@ -54,6 +54,7 @@ class Config(_Strict):
 
     evidence_key: the key that opens what was removed; made at the first start, in the data folder unless said otherwise.
     evidence_recipients: age keys (`age1…`) of the team, each of which opens it too, without us.
+    demo: nobody real is here. The key that a demo makes for itself says so, and is a problem anywhere else.
     policy: what is put in force at the first start; without it the service waits for `inglenook apply FILE`.
     """
 
@@ -67,6 +68,7 @@ class Config(_Strict):
     evidence_recipients: Annotated[
         tuple[Annotated[str, StringConstraints(max_length=200)], ...], Field(max_length=20)
     ] = ()
+    demo: bool = False
     durability: Literal["full", "normal"] = "full"
     log: LogSection = LogSection()
 

@@ -25,8 +25,7 @@ def status_of(core: Core) -> dict[str, Any]:
         problems.append("there is no policy yet: `inglenook apply FILE` puts one in force")
     elif core.governance.remaining and core.ready:
         problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
-    if core.casework.vault_problem:
-        problems.append(core.casework.vault_problem)
+    problems += core.casework.vault_problems
     if core.casework.evidence.failures:
         problems.append(f"{core.casework.evidence.failures} removed messages could not be sealed")
     if core.file_differs:

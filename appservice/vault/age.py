@@ -54,6 +54,16 @@ class AgeVault:
             return None
 
     @staticmethod
+    def mark_of(key: Path) -> str:
+        """Return what the comments of a key's file say, "" where it cannot be read."""
+        try:
+            with key.open(encoding="utf-8") as file:
+                lines = file.read(_KEY_FILE_MOST).splitlines()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return "\n".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+
+    @staticmethod
     def make_key(key: Path, mark: str = "") -> str:
         """Write a new key to a file of mode 0600, which must not exist; return its public half. Raises `OSError`."""
         identity = x25519.Identity.generate()

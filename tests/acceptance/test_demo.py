@@ -185,6 +185,11 @@ def test_only_the_owner_can_read_what_the_demo_keeps(shown: Demo) -> None:
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
+def test_the_key_that_opens_what_the_demo_removed_says_that_it_is_for_nobody_real(shown: Demo) -> None:
+    (key,) = shown.folder.rglob("vault.key")
+    assert key.read_text(encoding="utf-8").startswith("# DEMO KEY: made for a demo or a test, and for nothing else.")
+
+
 def test_the_second_start_goes_on_with_the_same_community(shown: Demo) -> None:
     before = shown.record
     again = shown.check()

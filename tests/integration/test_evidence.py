@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import json
 import secrets
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from appservice.operations.homeserver import EmbeddedHomeserver
 from tests.support.charity import ALIASES, SERVER_NAME, Charity
@@ -122,10 +127,15 @@ def edit(target: str, body: str, new: str) -> dict[str, Any]:
 async def test_no_word_of_a_member_stands_in_our_files_to_be_read(room: Room) -> None:
     tokens = {
         name: f"{name}{secrets.token_hex(12)}"
-        for name in ("body", "formatted", "newcontent", "fallback", "shown", "knock", "plea", "reason", "ordinary")
+        for name in (
+            *("body", "formatted", "newcontent", "fallback", "shown", "knock", "plea", "reason", "ordinary"),
+            *("around", "aroundedit", "afterwards"),
+        )
     }
     folder, rooms = room.charity.service.path.parent, room.rooms
     await room.says(MEMBER, f"nothing special {tokens['ordinary']}")
+    other = await room.says(READER, f"around it {tokens['around']}")
+    await room.sends(READER, edit(other, "* around it", f"around it {tokens['aroundedit']}"))
     first = await room.sends(
         MEMBER,
         {
@@ -144,8 +154,13 @@ async def test_no_word_of_a_member_stands_in_our_files_to_be_read(room: Room) ->
     await room.gone(again)
     await room.carded("H-0001", "ack H-0001")
     await room.carded("asks to join")
+    await room.says(READER, f"afterwards {tokens['afterwards']}")
     await room.says(LEAD, f"show H-0001 {tokens['reason']}", "safeguarding")
-    assert NUMBER in await room.told(LEAD, "H-0001", tokens["shown"])
+    shown = await room.told(LEAD, "H-0001", tokens["shown"])
+    assert NUMBER in shown
+    for name in ("ordinary", "aroundedit", "afterwards"):
+        assert tokens[name] in shown, "what stood around it stands there too"
+    assert tokens["around"] not in shown, "an edited message says what it says now"
     await room.told(READER, "carry this alone")
     assert found_in(folder, tokens) == []  # after
     await room.charity.service.kill()
@@ -159,7 +174,6 @@ async def test_no_word_of_a_member_stands_in_our_files_to_be_read(room: Room) ->
 def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
     token = "needle" + secrets.token_hex(8)
     import base64
-    import json
 
     ways = {
         "a": token.encode(),
@@ -196,6 +210,101 @@ async def test_without_its_key_evidence_stays_shut_and_removing_goes_on(room: Ro
     key.chmod(0o600)
     await room.says(LEAD, "show H-0001/2 a parent asked", "safeguarding")
     assert "meanwhile" in await room.told(LEAD, "number 2 of 2")
+    await room.says(LEAD, "show H-0001/3 a parent asked", "safeguarding")
+    await room.told(LEAD, "2 messages for H-0001", "no number 3")
+
+
+async def test_a_service_for_real_people_reports_the_key_of_a_demo(room: Room) -> None:
+    service = room.charity.service
+    assert "never use it for real people" in service.config.vault_key.read_text(encoding="utf-8")
+    status = await service.status()
+    assert status is not None
+    assert status["problems"] == []
+    await service.stop()
+    content = yaml.safe_load(service.path.read_text(encoding="utf-8"))
+    service.path.write_text(yaml.safe_dump(content | {"demo": False}), encoding="utf-8")
+    await service.start()
+    status = await service.status()
+    assert status is not None
+    assert any("made for a demo" in one for one in status["problems"])
+
+
+async def test_what_stood_around_is_shown_without_contact_details_to_a_lead_who_is_not_there(room: Room) -> None:
+    leave = f"/_matrix/client/v3/rooms/{quote(room.rooms['carers-lounge'], safe='')}/leave"
+    assert (await room.charity.call("POST", leave, {}, person=LEAD))[0] == 200
+    for n in range(7):
+        await room.says(READER, f"before {n}")
+    await room.says(READER, "My own number is 07700 900456, the Samaritans are on 116 123")
+    first = await room.says(MEMBER, f"Jo is on {NUMBER}")
+    again = await room.sends(MEMBER, edit(first, "* Jo", f"Jo is really on {NUMBER}"))
+    await room.gone(first)
+    await room.gone(again)
+    second = await room.says(MEMBER, f"and Jo is on {NUMBER}")
+    await room.gone(second)
+    await room.carded("H-0001")
+    await room.says(READER, "after it")
+    await room.says(LEAD, "show H-0001 a parent asked", "safeguarding")
+    lines = (await room.told(LEAD, "What stood around")).split("\n")
+    start, here = lines.index(f"Jo is on {NUMBER}"), lines.index("Here stood what you asked to see.")
+    assert start < here
+    assert [line for line in lines[:here] if line.startswith("before")] == [f"before {n}" for n in range(7)]
+    assert "My own number is (…), the Samaritans are on 116 123" in lines[:here]
+    removed = [line for line in lines if "stood here too" in line]
+    assert len(removed) == 1, "the second message, and not the edit of the first"
+    assert lines[here:].index(removed[0]) < lines[here:].index("after it")
+    for shared in ("safeguarding", "moderators", "carers-lounge"):
+        path = f"/_matrix/client/v3/rooms/{quote(room.rooms[shared], safe='')}/messages"
+        who = READER if shared == "carers-lounge" else LEAD
+        _, page = await room.charity.call("GET", path, person=who, query={"dir": "b", "limit": "100"})
+        assert not [one for one in page["chunk"] if one["sender"] == HELPER and NUMBER in str(one["content"])]
+
+
+async def test_what_was_shown_is_taken_back_though_we_were_killed_before_we_wrote_that_down(room: Room) -> None:
+    await room.gone(await room.says(MEMBER, f"Jo is on {NUMBER}"))
+    await room.carded("H-0001")
+    service, died = room.charity.service, asyncio.Event()
+
+    async def power_cut(body: bytes) -> None:
+        """The homeserver has taken it, and we do not live to hear so."""
+        if b"What you asked to see" in body and not died.is_set():
+            await service.kill()
+            died.set()
+
+    room.charity.proxy.sent = power_cut
+    await room.says(LEAD, "show H-0001 a parent asked", "safeguarding")
+    await asyncio.wait_for(died.wait(), 30)
+    assert withdrawals(service.config.store) == []
+    await service.start()
+    await eventually(lambda: queued(service.config.store), "its end is written down")
+    assert sum(NUMBER in body for body in await room.private(LEAD)) == 1
+    await service.kill()
+    let_time_pass(service.config.store)
+    await service.start()
+
+    async def nothing_stands() -> bool:
+        return not any(NUMBER in body for body in await room.private(LEAD))
+
+    await eventually(nothing_stands, "what was shown is taken back")
+
+
+def withdrawals(store: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What is to be taken back, by key, as it stands in our file."""
+    with sqlite3.connect(store) as database:
+        rows = database.execute("SELECT key, record FROM outbox WHERE type = 'withdraw'").fetchall()
+    return [(key, json.loads(record)) for key, record in rows]
+
+
+async def queued(store: Path) -> bool:
+    return len(withdrawals(store)) == 1
+
+
+def let_time_pass(store: Path) -> None:
+    """What is to be taken back in ten minutes is due now."""
+    with sqlite3.connect(store) as database:
+        for key, record in withdrawals(store):
+            assert record["not_before_ms"] > time.time() * 1000
+            record["not_before_ms"] = 1
+            database.execute("UPDATE outbox SET record = ? WHERE key = ?", (json.dumps(record).encode(), key))
 
 
 async def test_the_lead_may_ask_in_her_private_room_and_gets_one_answer(room: Room) -> None:

@@ -39,13 +39,15 @@ _CHANGES = re.compile(r"/createRoom|/rooms/[^/]+/(state|invite|kick)|/v3/join/|/
 class CallProxy:
     """Stands between the service and its homeserver. `changes` are the calls that changed rooms, in order.
 
-    `executed(n)` is awaited when the homeserver has executed the n-th of them, before the service is told.
+    `executed(n)` is awaited when the homeserver has executed the n-th of them, before the service is told; `sent(body)`
+    when it has taken a message.
     """
 
     target: str
     port: int = field(default_factory=free_port)
     changes: list[str] = field(default_factory=list)
     executed: Callable[[int], Awaitable[None]] | None = None
+    sent: Callable[[bytes], Awaitable[None]] | None = None
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
 
@@ -83,6 +85,8 @@ class CallProxy:
             self.changes.append(f"{request.method} {request.path}")
             if self.executed is not None:
                 await self.executed(len(self.changes))
+        if request.method == "PUT" and "/send/m.room.message/" in request.path and self.sent is not None:
+            await self.sent(body)
         return web.Response(status=status, body=answer, content_type="application/json")
 
 

@@ -157,6 +157,8 @@ def test_a_key_is_private_marked_and_never_overwritten(tmp_path: Path) -> None:
     AgeVault.make_key(tmp_path / "key", "for a demo")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "key").read_text().startswith("# for a demo\n")
+    assert AgeVault.mark_of(tmp_path / "key").splitlines()[0] == "for a demo"
+    assert AgeVault.mark_of(tmp_path / "none") == ""
     with pytest.raises(FileExistsError):
         AgeVault.make_key(tmp_path / "key")
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
