@@ -205,6 +205,8 @@ async def test_helplines_and_what_the_policy_allows_stay(room: Room) -> None:
     shown = "\n".join(room.stood())
     for public in ("116 123", "jo@samaritans.org", "info@hearth.example"):
         assert public in shown
+    masked = masking(demo_policy())
+    assert masked({"body": "Ring the council: 08081 570123"}) == "Ring the council: 08081 570123", "no person's secret"
 
 
 def test_a_number_that_begins_where_the_words_are_cut_is_hidden_too() -> None:
