@@ -288,12 +288,18 @@ class CaseBook:
         return sorted(late, key=lambda one: one.deadline_ms or 0)
 
     def quiet_ones(self, community: str, audience: Audience) -> list[Case]:
-        """Return the cases of a week that have no card of their own, oldest first."""
+        """Return the cases of a week that have no card of their own, oldest first.
+
+        Without those that this audience may not see any more: their person came to sit among it (CARE, rule 4).
+        """
         since = self._clock.now_ms() - _WEEK_MS
         return [
             one
             for one in self._cases.values()
-            if one.quiet and (one.community, one.audience) == (community, audience) and (one.numbered_ms or 0) > since
+            if one.quiet
+            and (one.community, one.audience) == (community, audience)
+            and (one.numbered_ms or 0) > since
+            and self.audience(one) is audience
         ]
 
     def all_ids(self) -> list[str]:
