@@ -10,7 +10,7 @@ from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
 from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
 from appservice.cases.showing import ShowEvidenceExecutor, Showing
-from appservice.cases.words import OUTCOMES, CaseWords
+from appservice.cases.words import OUTCOMES, CaseWords, follow_up
 
 __all__ = [
     "BUTTONS",
@@ -30,4 +30,5 @@ __all__ = [
     "ShowShadowExecutor",
     "Showing",
     "SweepEditsExecutor",
+    "follow_up",
 ]

@@ -14,6 +14,7 @@ from appservice.cases.ladder import (
     called,
     deadline,
     first_audience,
+    others_alone,
     people_alone,
     shown_to,
     without_its_person,
@@ -121,6 +122,14 @@ class CaseBook:
     def alone(self, case: Case) -> tuple[str, ...]:
         """Return who is told of a case alone, each in their direct room."""
         return people_alone(case, self.rules) if self.rules is not None else ()
+
+    def instead(self, audience: Audience, community: str, about: str) -> Audience:
+        """Return who is told something of a person that belongs to no case."""
+        return without_its_person(audience, community, about, self._in_room)
+
+    def others(self, community: str, about: str) -> tuple[str, ...]:
+        """Return who is told something of a person where no room is left in which they do not sit."""
+        return others_alone(community, about, 0, self.rules) if self.rules is not None else ()
 
     def called(self, case: Case) -> tuple[str, ...]:
         """Return whom a card of a case calls by name."""

@@ -47,11 +47,16 @@ def shown_to(case: Case, in_room: InRoom) -> Audience:
 
 def people_alone(case: Case, rules: Rules) -> tuple[str, ...]:
     """Return who is told of a case alone: those who answer for safeguarding but its person, else the next there are."""
-    found = tuple(one for one in rules.owners(case.community) if one != case.about)
+    return others_alone(case.community, case.about, case.rung, rules)
+
+
+def others_alone(community: str, about: str, rung: int, rules: Rules) -> tuple[str, ...]:
+    """Return who is told alone of something about a person, as often as it was passed on."""
+    found = tuple(one for one in rules.owners(community) if one != about)
     for duty in _OTHERS:
-        if found and case.rung == 0:
+        if found and rung == 0:
             break
-        more = tuple(one for one in rules.holders(case.community, duty) if one != case.about and one not in found)
+        more = tuple(one for one in rules.holders(community, duty) if one != about and one not in found)
         if found and more:
             return found + more  # passed on: one kind more
         found = found or more

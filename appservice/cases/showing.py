@@ -30,6 +30,7 @@ from appservice.flow import (
     Withdraw,
     replaced,
 )
+from appservice.matrix import Rejected
 from appservice.people import DirectRooms
 from appservice.store import Questions
 
@@ -40,8 +41,6 @@ SHOWN_MS: Final = 10 * 60 * 1000
 #: Characters of a removed message that are shown, and bytes that they take as body and HTML: an event holds 65,536.
 _SHOWN_MOST: Final = 6_000
 _BYTES_MOST: Final = 30_000
-#: How people are told of it: a reach at which a message can be read.
-_READABLE: Final = {"reached", "invited"}
 
 #: `whole(content)` is all that members could read in the content of a message.
 Whole = Callable[[Mapping[str, Any]], str]
@@ -78,13 +77,15 @@ class ShowEvidenceExecutor:
         case = self._with.book.by_id(effect.case)
         if case is None or not self._with.book.may(case, effect.user_id):
             return Refused("not_theirs")
-        room_id, how = await self._with.rooms.ensure(effect.user_id, effect.key)
-        if how not in _READABLE:
-            return Refused("not_reached")
         text, items = await self._what(effect, case)
-        done = await self._with.speaker.say(room_id, effect, text, items, attempt)
-        if done.event_id is not None and (text == "case.shown" or attempt.perhaps_sent):
-            await self._take_back(effect, room_id, done.event_id, self._with.clock.now_ms() + SHOWN_MS)
+
+        async def say(room_id: str) -> Done:
+            return await self._with.speaker.say(room_id, effect, text, items, attempt)
+
+        done = await self._with.rooms.tell(effect.user_id, effect.key, say)
+        if isinstance(done, Done) and done.event_id is not None and (text == "case.shown" or attempt.perhaps_sent):
+            until = self._with.clock.now_ms() + SHOWN_MS
+            await self._take_back(effect, done.room_id or "", done.event_id, until)
         return done
 
     async def _shown_before(self, effect: ShowEvidence) -> Done | None:
@@ -93,7 +94,12 @@ class ShowEvidenceExecutor:
         if known is None:
             return None
         room_id, actor = known[0], self._with.speaker.actor(effect.identity)
-        found = await self._with.speaker.find(room_id, effect.key, actor)
+        try:
+            found = await self._with.speaker.find(room_id, effect.key, actor)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return None  # that room is gone, and what was said in it
         if found is None:
             return None
         await self._take_back(effect, room_id, found, effect.at_ms + SHOWN_MS)

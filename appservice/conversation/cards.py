@@ -29,7 +29,7 @@ from appservice.flow import (
     transaction_id,
 )
 from appservice.matrix import Actor, HomeserverClient, Rejected
-from appservice.people import DirectRooms
+from appservice.people import READABLE, DirectRooms
 from appservice.store import Commit
 
 #: ms until we look again for a system room that does not exist (yet).
@@ -91,12 +91,26 @@ class CardExecutor:
                 return Done(already=True)
             async with self._busy.setdefault(case.id, asyncio.Lock()):
                 return await self._bring(effect, book.by_id(case.id) or case, attempt)
-        room_id = self._desk.place(effect.community, effect.place)
-        if room_id is None:
+        return await self._say(effect, attempt)
+
+    async def _say(self, effect: Card, attempt: Attempt) -> Result:
+        """Say what belongs to no case: one up while its person sits in the room (CARE, rule 4)."""
+        book, place = self._desk.book, effect.place
+        if effect.about and place in {Audience.MODERATORS, Audience.SAFEGUARDING}:
+            place = book.instead(Audience(place), effect.community, effect.about)
+        if place == Audience.PRIVATE:
+            rooms = await self._private(book.others(effect.community, effect.about), effect)
+        else:
+            rooms = [one for one in [self._desk.place(effect.community, place)] if one is not None]
+        if not rooms:
             return Postponed("no_room", _NO_ROOM_MS)
         first, *others = effect.items or ({},)
         items = ({**first, "told": self._told(effect.about)}, *others)
-        return await self._desk.speaker.say(room_id, effect, effect.text, items, attempt)
+        done = Done(already=True)
+        for room_id in rooms:
+            part = f"card/{room_id}" if place == Audience.PRIVATE else ""
+            done = await self._desk.speaker.say(room_id, effect, effect.text, items, attempt, part=part)
+        return done
 
     def _told(self, user_id: str) -> str:
         return "yes" if self._desk.rooms.is_reached(user_id) else "no"
@@ -112,7 +126,8 @@ class CardExecutor:
             return rooms
         case, rows = book.numbered(case)
         await self._desk.insist(rows)
-        if case.quiet and (case.rung or case.severity > 2 or case.asked_ms is not None):
+        moved = book.audience(case) is not case.audience  # the list stands where it cannot be shown any more
+        if case.quiet and (moved or case.rung or case.severity > 2 or case.asked_ms is not None):
             case, rows = book.loud(case)
             await self._desk.insist(rows)
         if case.quiet:
@@ -131,10 +146,14 @@ class CardExecutor:
         """The rooms in which a case is shown now; none is a reason to wait, never to drop it."""
         audience = self._desk.book.audience(case)
         if audience is Audience.PRIVATE:
-            rooms = [(await self._desk.rooms.ensure(one, effect.key))[0] for one in self._desk.book.alone(case)]
-            return rooms or Postponed("nobody", _NOBODY_MS)
+            return await self._private(self._desk.book.alone(case), effect) or Postponed("nobody", _NOBODY_MS)
         room_id = self._desk.place(case.community, audience)
         return [room_id] if room_id is not None else Postponed("no_room", _NO_ROOM_MS)
+
+    async def _private(self, people: Collection[str], effect: Card) -> list[str]:
+        """The private rooms of those of `people` who read what is said there: the others would hide it from everybody."""
+        found = [await self._desk.rooms.reachable(one, effect.key) for one in people]
+        return [room_id for room_id, how in found if how in READABLE]
 
     async def _bring_up_to_date(self, effect: Card, case: Case, attempt: Attempt, *, but: str | None) -> None:
         for card in case.cards:

@@ -1,4 +1,4 @@
-"""`add R-…` and `decline R-…`, typed in the moderators' room: how requests to join are answered without an invite."""
+"""`add R-…` and `decline R-…`, typed where the card of a request stands: how requests to join are answered without an invite."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from hashlib import sha256
 from appservice.flow import Approve, DirectMessage, Effect, EventInput, Facts, Invite, Notice, Place, Remove
 
 _WORDS = ("add", "decline")
+#: Where cards of requests stand: of those who sit with the moderators, in the other room.
+_PLACES = {Place.MODERATORS, Place.SAFEGUARDING}
 
 
 def request_reference(room_id: str, user_id: str) -> str:
@@ -24,7 +26,7 @@ class JoinWords:
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event, rules = item.event, facts.rules
-        if event.type != "m.room.message" or facts.room.place is not Place.MODERATORS or rules is None:
+        if event.type != "m.room.message" or facts.room.place not in _PLACES or rules is None:
             return
         word, reference = _read(event.content.get("body"))
         if word is None or event.redacted or item.late:
@@ -39,6 +41,9 @@ class JoinWords:
             yield self._say(item, "request.unknown")
             return
         room_id, person = asked[0]
+        if person == event.sender:  # nobody lets themselves in (CARE, rule 4)
+            yield self._say(item, "request.not_yours")
+            return
         yield from self._answer(item, facts, word, room_id, person)
 
     def _answer(self, item: EventInput, facts: Facts, word: str, room_id: str, person: str) -> Iterable[Effect]:

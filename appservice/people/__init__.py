@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from appservice.people.concerns import Concerns
-from appservice.people.direct_rooms import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.people.direct_rooms import READABLE, DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.people.invitations import AnswerInviteExecutor
 from appservice.people.quiet import Quiet
 
 __all__ = [
+    "READABLE",
     "AnswerInviteExecutor",
     "Concerns",
     "DirectMessageExecutor",

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
 from appservice.effects import KEY_FIELD, Speaker
-from appservice.flow import Attempt, DirectMessage, Done, Effect, EnsureDirectRoom, Ghosts, Place, Refused, Result
+from appservice.flow import (
+    Attempt,
+    DirectMessage,
+    Done,
+    Effect,
+    EnsureDirectRoom,
+    Ghosts,
+    Place,
+    Refused,
+    Result,
+    Urgency,
+)
 from appservice.intake import (
     BLOCKED,
     FOR_FIELD,
@@ -31,6 +42,8 @@ from appservice.store import Commit, Database
 
 #: Seconds after which a person is asked again, by their account's settings, whether they ignore or block us.
 _ASK_AGAIN_S = 600.0
+#: How somebody is reached who can read what we say: it waits for whoever has not answered the invite.
+READABLE = frozenset({REACHED, INVITED})
 #: What a person's membership in their direct room means, where only that is known.
 _ADOPTED = {"join": REACHED, "invite": INVITED, LEFT: GONE, REMOVED: GONE, "ban": GONE}
 
@@ -62,6 +75,7 @@ class DirectRooms:
         self._asked_at: dict[str, float] = {}
         #: who wants nothing written to them: not reached by anything they did not ask for
         self.quiet: Collection[str] = ()
+        self._lost: set[str] = set()  # rooms that the guardian is not in any more, as the homeserver said
 
     async def adopt(self) -> None:
         """Every room of ours is known now: note whose direct rooms are among them, without asking the homeserver.
@@ -93,7 +107,8 @@ class DirectRooms:
         """Whether a person can read what we say to them: an invite that nobody answered is not enough, and who asked us
         to be quiet is not written to."""
         known = self.reach(user_id)
-        return known is not None and known[1] == REACHED and user_id not in self.quiet
+        reached = known is not None and known[1] == REACHED and not self._is_lost(known[0])
+        return reached and user_id not in self.quiet
 
     def forget_vanished(self, rooms: Iterable[str]) -> None:
         """After a homeserver was put back to an older copy: what is not among `rooms` does not exist any more."""
@@ -112,10 +127,55 @@ class DirectRooms:
         await self._all_known.wait()
         async with lock:
             known = self.reach(user_id)
+            asks_only = False
+            if known is not None and self._is_lost(known[0]):
+                # A deletion takes the person out too, as if they had left: then they are asked, and not joined.
+                asks_only = known[1] not in {REACHED, IGNORED}
+                await self._forget(user_id, known[0])
+                known = None
             if known is not None:
                 return await self._asked_again(user_id, known) if ask_again else known
             room_id = await self._find(user_id) or await self._make(user_id, key)
-            return await self._note(user_id, room_id, await self._admit(room_id, user_id))
+            return await self._note(user_id, room_id, await self._admit(room_id, user_id, asks_only=asks_only))
+
+    async def tell(
+        self, user_id: str, key: str, say: Callable[[str], Awaitable[Done]], *, look: bool = False
+    ) -> Done | Refused:
+        """Let `say(room_id)` say something where a person can read it; in another room if theirs turns out to be gone.
+
+        look: ask their account now whether they ignore us. Raises as `ensure`.
+        """
+        room_id, how = await self.reachable(user_id, key, look=look)
+        if how in READABLE:
+            try:
+                return await say(room_id)
+            except Rejected as error:
+                if error.temporary or not await self._found_lost(room_id):
+                    raise
+            room_id, how = await self.reachable(user_id, key, look=look)
+        return await say(room_id) if how in READABLE else Refused("not_reached")
+
+    async def _found_lost(self, room_id: str) -> bool:
+        """Whether the homeserver says that the guardian is not in a room: it was deleted, or somebody took us out."""
+        if await self._membership(room_id, self._ghosts.guardian) == "join":
+            return False
+        self._lost.add(room_id)
+        return True
+
+    def _is_lost(self, room_id: str) -> bool:
+        """Whether the guardian is out of a direct room. It was asked in before its person: where news of the person came
+        and it is not there, it went."""
+        room = self._projection.room(room_id)
+        if room is None or room_id in self._lost:
+            return room_id in self._lost
+        person = room.create.get(FOR_FIELD)
+        known = isinstance(person, str) and person in room.members
+        return known and room.members.get(self._ghosts.guardian) not in {"join", "invite"}
+
+    async def _forget(self, user_id: str, room_id: str) -> None:
+        await self._database.commit(self._projection.vanish(room_id))
+        self._lost.add(room_id)
+        self._projection.forget_direct_room(user_id)
 
     async def _note(self, user_id: str, room_id: str, how: str) -> tuple[str, str]:
         while True:
@@ -139,12 +199,12 @@ class DirectRooms:
             return known
         return await self._note(user_id, room_id, INVITED)
 
-    async def reachable(self, user_id: str, key: str) -> tuple[str, str]:
-        """As `ensure`, for what is to be said now: whether they ignore us is asked again after a while."""
+    async def reachable(self, user_id: str, key: str, *, look: bool = False) -> tuple[str, str]:
+        """As `ensure`, for what is to be said now: whether they ignore us is asked again, after a while or at once."""
         room_id, how = await self.ensure(user_id, key)
         if how not in {REACHED, IGNORED} or not self._is_local(user_id):
             return room_id, how
-        if self._monotonic() - self._asked_at.get(user_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S:
+        if not look and self._monotonic() - self._asked_at.get(user_id, -_ASK_AGAIN_S) < _ASK_AGAIN_S:
             return room_id, how
         attitude = await self._attitude(user_id)
         if attitude is None:
@@ -155,7 +215,8 @@ class DirectRooms:
     async def _find(self, user_id: str) -> str | None:
         """Return a room of ours made for this person by an attempt that did not live to write it down."""
         for facts in self._projection.rooms():
-            if facts.community == self.community and facts.create.get(FOR_FIELD) == user_id:
+            ours = facts.community == self.community and facts.create.get(FOR_FIELD) == user_id
+            if ours and not self._is_lost(facts.room_id):
                 return facts.room_id
         for ghost in (self._ghosts.guardian, self._ghosts.steward):
             for room_id in await self._client.joined_rooms(ghost):
@@ -173,12 +234,13 @@ class DirectRooms:
             direct_room_body(user_id, key, self.community, self._ghosts), self._ghosts.steward
         )
 
-    async def _admit(self, room_id: str, user_id: str) -> str:
+    async def _admit(self, room_id: str, user_id: str, *, asks_only: bool = False) -> str:
         """Bring guardian and person in; return the person's reach. Every step may have been done before."""
         await self._client.join(room_id, self._guardian)
         attitude = await self._attitude(user_id)
+        joins = attitude == "open" and self._is_local(user_id) and not asks_only
         if await self._membership(room_id, user_id) == "join" or (
-            attitude == "open" and self._is_local(user_id) and await self._done(self._admin.join(room_id, user_id))
+            joins and await self._done(self._admin.join(room_id, user_id))
         ):
             how = REACHED
         elif attitude in {"blocks", "ignores"}:
@@ -275,20 +337,32 @@ class EnsureDirectRoomExecutor:
 
 
 class DirectMessageExecutor:
-    """Says something to one person, where they can read it, and if they want it: `wants` tells."""
+    """Says something to one person, where they can read it, and if they want it: `wants` tells. `not_reached` is told
+    where they cannot."""
 
     def __init__(
-        self, rooms: DirectRooms, speaker: Speaker, wants: Callable[[DirectMessage], bool] = lambda _effect: True
+        self,
+        rooms: DirectRooms,
+        speaker: Speaker,
+        wants: Callable[[DirectMessage], bool] = lambda _effect: True,
+        not_reached: Callable[[Effect], Awaitable[None]] | None = None,
     ) -> None:
         self._rooms = rooms
         self._speaker = speaker
         self._wants = wants
+        self._not_reached = not_reached
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, DirectMessage)
         if not self._wants(effect):
             return Refused("wants_quiet")
-        room_id, how = await self._rooms.reachable(effect.user_id, effect.key)
-        if how not in {REACHED, INVITED}:
-            return Refused("not_reached")
-        return await self._speaker.say(room_id, effect, effect.text, effect.items, attempt)
+
+        async def say(room_id: str) -> Done:
+            return await self._speaker.say(room_id, effect, effect.text, effect.items, attempt)
+
+        # What cannot wait is not claimed to have been read by somebody who has begun to ignore us.
+        look = effect.urgency is Urgency.NOW
+        result = await self._rooms.tell(effect.user_id, effect.key, say, look=look)
+        if isinstance(result, Refused) and self._not_reached is not None:
+            await self._not_reached(effect)
+        return result

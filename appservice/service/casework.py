@@ -18,10 +18,23 @@ from appservice.cases import (
     Showing,
     ShowShadowExecutor,
     SweepEditsExecutor,
+    follow_up,
 )
 from appservice.conversation import CardExecutor, Desk
 from appservice.effects import Speaker
-from appservice.flow import Clock, Effect, Executor, Identity, Place, Rules, TouchCase, Vault
+from appservice.flow import (
+    CaseState,
+    Clock,
+    DirectMessage,
+    Effect,
+    Executor,
+    Identity,
+    Place,
+    Rules,
+    TouchCase,
+    Track,
+    Vault,
+)
 from appservice.service.config import BadConfiguration
 from appservice.service.quoting import masking, whole
 from appservice.service.vault_key import make_key, misused
@@ -43,6 +56,7 @@ class Casework:
 
     def __init__(self, core: Core, clock: Clock, speaker: Speaker) -> None:
         self._core = core
+        self._clock = clock
         self._vault: AgeVault | None = None
         self._mask: Masked | None = None
         self.vault_problems: list[str] = []
@@ -106,6 +120,23 @@ class Casework:
         """The homeserver is an older copy of itself, without the events `lost`: cards may be gone; return the rows."""
         self.cards.doubt(self.book.all_ids())
         return self.book.forget_events(lost)
+
+    async def not_reached(self, effect: Effect) -> None:
+        """Somebody in need could not be told: their case says so, and more people are called (CARE, rule 5)."""
+        assert isinstance(effect, DirectMessage)
+        case = self.book.current(self._core.direct_rooms.community, Track.CONCERN, effect.user_id)
+        if case is None or not case.open:
+            return
+        source, lane = f"not_reached/{effect.key}", effect.lane
+        calls = case.state is CaseState.OPEN and case.rung == 0 and case.severity >= 3
+        moved: list[Effect] = list(follow_up(source, "not_reached", lane, case, passed_on=calls))
+        if calls:
+            now = self._clock.now_ms()
+            touch = TouchCase(
+                source=source, rule="not_reached", lane=lane, case=case.id, action="overdue", by="", at_ms=now
+            )
+            moved.insert(0, touch)
+        await self._enact(moved)
 
     def _sits_in(self, room_id: str, user_id: str) -> bool:
         return self._core.projection.membership(room_id, user_id) in {"join", "invite"}

@@ -122,7 +122,7 @@ class Core:
         self.casework = Casework(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
         self._make_people_known()
-        message = DirectMessageExecutor(self.direct_rooms, speaker, self.quiet.wants)
+        message = DirectMessageExecutor(self.direct_rooms, speaker, self.quiet.wants, self.casework.not_reached)
         executors: Mapping[str, Executor] = {
             "redact": redact,
             "withdraw": redact,

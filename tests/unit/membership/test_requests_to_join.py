@@ -64,11 +64,19 @@ def door(
     return list(Doors().handle(EventInput("h.example", event, Origin.PUSH, NOW), facts))
 
 
-def typed(words: str, by: str = LEAD, members: Mapping[str, str] | None = None, late_ms: int = 0) -> list[Effect]:
+def typed(
+    words: str,
+    by: str = LEAD,
+    members: Mapping[str, str] | None = None,
+    late_ms: int = 0,
+    place: Place = Place.MODERATORS,
+) -> list[Effect]:
     content: dict[str, Any] = {"msgtype": "m.text", "body": words}
     event = Event("$2", DESK, by, "m.room.message", content, origin_server_ts=NOW)
-    room = RoomFacts(DESK, Place.MODERATORS, "c", "moderators", members=members or {by: "join"})
-    facts = Facts(NOW, room, GHOSTS, "h.example", rules=Rules(), knocks={(GROUP, SAM)}, groups={GROUP: "lounge"})
+    room = RoomFacts(DESK, place, "c", "moderators", members=members or {by: "join"})
+    facts = Facts(
+        NOW, room, GHOSTS, "h.example", rules=Rules(), knocks={(GROUP, SAM), (GROUP, LEAD)}, groups={GROUP: "lounge"}
+    )
     return list(JoinWords().handle(EventInput("h.example", event, Origin.PUSH, NOW + late_ms), facts))
 
 
@@ -174,3 +182,16 @@ def test_nothing_else_lets_anybody_in(effects: list[Effect]) -> None:
     assert not of(effects, Approve)
     assert not of(effects, Invite)
     assert not of(effects, Remove)
+
+
+@pytest.mark.parametrize("word", ["add", "decline"])
+def test_care_04_an_approver_does_not_answer_their_own_request(word: str) -> None:
+    (said,) = typed(f"{word} {request_reference(GROUP, LEAD)}")
+    assert isinstance(said, Notice)
+    assert said.text == "request.not_yours"
+
+
+def test_a_request_is_answered_where_its_card_stands() -> None:
+    """That of somebody who sits with the moderators stands in the other room (CARE, rule 4)."""
+    assert of(typed(f"add {REFERENCE}", place=Place.SAFEGUARDING), Approve)
+    assert typed(f"add {REFERENCE}", place=Place.GROUP) == []
