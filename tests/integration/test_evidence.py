@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -96,9 +97,10 @@ class Room:
         return await eventually(look, f"a card with {parts[0]}")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def room(homeserver: EmbeddedHomeserver, tmp_path: Path) -> AsyncIterator[Room]:
-    charity = await Charity.make(tmp_path / "charity", homeserver)
+@asynccontextmanager
+async def peopled(folder: Path, homeserver: EmbeddedHomeserver) -> AsyncIterator[Room]:
+    """A charity whose people are in their rooms."""
+    charity = await Charity.make(folder, homeserver)
     try:
         await charity.service.start()
         await charity.apply()
@@ -113,6 +115,12 @@ async def room(homeserver: EmbeddedHomeserver, tmp_path: Path) -> AsyncIterator[
         yield Room(charity, rooms)
     finally:
         await charity.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def room(homeserver: EmbeddedHomeserver, tmp_path: Path) -> AsyncIterator[Room]:
+    async with peopled(tmp_path / "charity", homeserver) as made:
+        yield made
 
 
 def edit(target: str, body: str, new: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class CallProxy:
     """Stands between the service and its homeserver. `changes` are the calls that changed rooms, in order.
 
     `executed(n)` is awaited when the homeserver has executed the n-th of them, before the service is told; `sent(body)`
-    when it has taken a message.
+    when it has taken a message. Calls for which `holds` is true wait until it is not.
     """
 
     target: str
@@ -48,6 +48,7 @@ class CallProxy:
     changes: list[str] = field(default_factory=list)
     executed: Callable[[int], Awaitable[None]] | None = None
     sent: Callable[[bytes], Awaitable[None]] | None = None
+    holds: Callable[[web.Request], bool] = lambda _request: False
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
 
@@ -73,6 +74,8 @@ class CallProxy:
     async def _pass_on(self, request: web.Request) -> web.Response:
         assert self._session is not None
         body = await request.read()
+        while self.holds(request):
+            await asyncio.sleep(0.05)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_PASSED_ON}
         try:
             async with self._session.request(
@@ -118,8 +121,13 @@ class Charity:
         config = write_service_config(folder / "service", homeserver, durability="normal")
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
         content["homeserver"]["url"] = proxy.url
+        content["log"]["level"] = "debug"
         config.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return cls(folder, homeserver, proxy, ServiceProcess(config), policy, people)
+        # What it writes for a moment lies where tests look too.
+        temporary = config.parent / "tmp"
+        temporary.mkdir(exist_ok=True)
+        places = {"TMPDIR": str(temporary), "SQLITE_TMPDIR": str(temporary)}
+        return cls(folder, homeserver, proxy, ServiceProcess(config, places), policy, people)
 
     async def stop(self) -> None:
         await self.service.stop()
