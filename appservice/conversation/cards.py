@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -48,7 +48,7 @@ _DETAILS: Final = "contact_details"
 class Desk:
     """What cards need of the house. `place(community, name)` gives a system room's id or None; `insist` commits;
     `remember(name, value)` keeps a word over restarts, and `recall(name)` gives it back; `sits_in(room_id, user_id)`
-    tells whether somebody reads along in a room; `is_private(room_id)` whether it is one person's room with us."""
+    tells whether somebody reads along in a room; `is_private(room_id)` whether it is one person's room with us; `reads(room_id, user_id)` whether somebody came in."""
 
     book: CaseBook
     client: HomeserverClient
@@ -61,6 +61,7 @@ class Desk:
     remember: Callable[[str, str], Awaitable[None]]
     sits_in: Callable[[str, str], bool]
     is_private: Callable[[str], bool]
+    reads: Callable[[str, str], bool]
 
 
 class CardExecutor:
@@ -181,7 +182,9 @@ class CardExecutor:
     async def _new(self, effect: Card, case: Case, room_id: str, attempt: Attempt) -> Done:
         part = f"card/{room_id}"
         say = self._desk.speaker.say
-        done = await say(room_id, effect, _text(case), self._items(case, calls=True), attempt, part=part)
+        done = await say(
+            room_id, effect, _text(case), self._items(case, self._calls(case, room_id)), attempt, part=part
+        )
         assert done.event_id is not None
         card = CardOf(room_id, done.event_id, self._desk.clock.now_ms(), case.severity)
         await self._desk.insist(self._desk.book.carded(case.id, card))
@@ -205,7 +208,7 @@ class CardExecutor:
 
     async def _edit(self, effect: Card, case: Case, card: CardOf, attempt: Attempt) -> None:
         part = f"edit/{card.event_id}"
-        items = self._items(case, calls=False)
+        items = self._items(case)
         try:
             await self._desk.speaker.say(
                 card.room_id, effect, _text(case), items, attempt, replaces=card.event_id, part=part
@@ -227,8 +230,15 @@ class CardExecutor:
         self._unsure.discard(case.id)
         return book.by_id(case.id) or case
 
-    def _items(self, case: Case, *, calls: bool) -> tuple[Item, ...]:
+    def _calls(self, case: Case, room_id: str) -> tuple[str, ...]:
+        """Whom a new card calls by name. Where none of them ever came into the room, those are called who come next."""
         book = self._desk.book
+        called = book.called(case)
+        if not called or any(self._desk.reads(room_id, one) for one in called):
+            return called
+        return book.called(replace(case, rung=case.rung + 1))
+
+    def _items(self, case: Case, calls: Collection[str] = ()) -> tuple[Item, ...]:
         common = {"person": case.about, "kind": case.kind, "severity": str(case.severity)}
         events = [common | self._place_of(one) for one in case.events]
         if case.track is Track.CONDUCT:
@@ -239,7 +249,7 @@ class CardExecutor:
         others = [one for one in events if one is not first]
         told = {
             "told": self._told(case.about),
-            "calls": " ".join(book.called(case)) if calls else "",
+            "calls": " ".join(calls),
             "reference": case.reference,
             "state": case.state,
             "owner": case.owner,

@@ -78,6 +78,7 @@ class Casework:
             self._remember,
             self._sits_in,
             self._is_private,
+            self._reads,
         )
         self.cards = CardExecutor(desk)
         guardian = core.actors[Identity.GUARDIAN]
@@ -137,6 +138,9 @@ class Casework:
             )
             moved.insert(0, touch)
         await self._enact(moved)
+
+    def _reads(self, room_id: str, user_id: str) -> bool:
+        return self._core.projection.membership(room_id, user_id) == "join"
 
     def _sits_in(self, room_id: str, user_id: str) -> bool:
         return self._core.projection.membership(room_id, user_id) in {"join", "invite"}

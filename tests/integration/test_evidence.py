@@ -350,10 +350,25 @@ async def test_an_edit_that_makes_a_harmless_message_harmful_goes_and_the_messag
         {"body": f"Jo is on {NUMBER}", "format": "org.matrix.custom.html", "formatted_body": "<b>hello</b>"},
         {"body": "Jo is on 07700\u202e \u200b900123"},
         {"body": "x" * 50_000 + f" Jo is on {NUMBER}"},
+        {"body": "x" * 64_000 + f" Jo is on {NUMBER}"},
+        {
+            "body": "hello",
+            "format": "org.matrix.custom.html",
+            "formatted_body": "<b><i>" * 2_500 + f"Jo is on {NUMBER}" + "</i></b>" * 2_500,
+        },
         {"body": "Jo: jo.bloggs@mail.example, 12 Mill Lane, Leeds LS1 4AB"},
         {"body": "Jo's card is 4111 1111 1111 1111"},
     ],
-    ids=["only in the HTML", "only in the body", "hidden signs", "50 kB", "e-mail and address", "card"],
+    ids=[
+        "only in the HTML",
+        "only in the body",
+        "hidden signs",
+        "50 kB",
+        "as long as may be",
+        "deep in markup",
+        "e-mail and address",
+        "card",
+    ],
 )
 async def test_what_some_client_shows_counts(room: Room, content: dict[str, Any]) -> None:
     await room.gone(await room.sends(MEMBER, {"msgtype": "m.text", **content}))

@@ -84,8 +84,8 @@ async def delete_room(community: Community, room_id: str) -> None:
 async def test_a_person_cannot_take_the_helper_out_of_their_private_room(community: Community) -> None:
     room_id = await newcomer(community, "kestrel")
     for what in ("kick", "ban"):
+        path = f"/_matrix/client/v3/rooms/{quote(room_id)}/{what}"
         with pytest.raises(Refused) as caught:
-            path = f"/_matrix/client/v3/rooms/{quote(room_id)}/{what}"
             await community.call("kestrel", "POST", path, {"user_id": GUARDIAN})
         assert caught.value.status == 403
 

@@ -125,7 +125,8 @@ async def test_only_a_true_tap_moves_a_case(community: Community) -> None:
         await tap(community, "morgan", card.event_id, key, action="close", case="H-0001")
     # From elsewhere: somebody in another room who learnt the card's id.
     relation = {"rel_type": "m.annotation", "event_id": card.event_id, "key": "👀"}
-    await community.send("sam", "welcome", "m.reaction", {"m.relates_to": relation})
+    with pytest.raises(Refused):
+        await community.send("sam", "welcome", "m.reaction", {"m.relates_to": relation})
     with pytest.raises(Refused):
         await tap(community, "sam", card.event_id)
     await all_handled(community)
@@ -161,8 +162,9 @@ async def test_an_edit_of_the_card_by_us_is_no_second_card(community: Community)
     assert await text_of(community, card.event_id) == shown
 
 
-async def test_a_role_that_was_taken_away_after_the_card_moves_nothing(community: Community) -> None:
-    """The people file changes between card and tap; whoever is still in the room as a guest gets a kind refusal."""
+async def test_who_left_the_room_or_was_only_asked_in_taps_nothing_and_a_word_does_what_a_tap_does(
+    community: Community,
+) -> None:
     card = await carded(community)
     shown = card.text or ""
     await community.leave("morgan", "moderators")
@@ -238,3 +240,45 @@ async def test_what_somebody_calls_themselves_stands_in_nothing_that_we_say(comm
         if event.sender == GUARDIAN and event.type == "m.room.message"
     ]
     assert not [one for one in pinged if one.get("room")]
+
+
+async def test_a_room_that_claims_to_be_ours_is_none(community: Community) -> None:
+    """With our marks, the name of somebody else, and us invited: nothing in it is read, and nobody's room is changed."""
+    (hers,) = await community.direct_rooms("rosa")
+    body = {
+        "preset": "private_chat",
+        "room_version": "12",
+        "creation_content": {
+            "org.inglenook.for": community.user_id("rosa"),
+            "org.inglenook.managed": {"community": "hearth", "group": "direct"},
+        },
+        "initial_state": [
+            {
+                "type": "org.inglenook.managed",
+                "state_key": "",
+                "content": {"community": "hearth", "group": "safeguarding"},
+            }
+        ],
+        "invite": [GUARDIAN],
+    }
+    false = (await community.call("sam", "POST", "/_matrix/client/v3/createRoom", body))["room_id"]
+    sent = await community.say("sam", false, VIOLATION)
+
+    async def left() -> bool:
+        state = await community.call("sam", "GET", f"/_matrix/client/v3/rooms/{quote(false)}/state")
+        return any(
+            one["state_key"] == GUARDIAN and one["content"]["membership"] == "leave"
+            for one in state[::-1]
+            if one["type"] == "m.room.member"
+        )
+
+    await eventually(left, "we are not in it")
+    await community.redacted([await community.say("rosa", "welcome", VIOLATION)])
+    await community.say("rosa", "welcome", "I can't go on")
+    await card_of(community, "rosa", "removed")
+    await community.settled()
+    shown = await community.messages("sam", false)
+    assert [(one.event_id, one.text) for one in shown if one.sender != GUARDIAN] == [(sent.event_id, VIOLATION)]
+    assert not [one for one in shown if one.sender == GUARDIAN and "private room" not in (one.text or "")]
+    assert await community.direct_rooms("rosa") == [hers]
+    assert any("carry this alone" in (one.text or "") for one in await community.direct_messages("rosa"))

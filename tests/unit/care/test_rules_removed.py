@@ -18,7 +18,7 @@ from appservice.detection import care_gate, concern
 from appservice.flow import Audience, DirectMessage, Effect, EventInput, Facts, Remove, Rendered
 from appservice.intake import Lanes, journal, lanes
 from appservice.membership import Arrivals, Doors
-from appservice.people import Concerns, DirectRooms, direct_rooms
+from appservice.people import Concerns, DirectRooms, Quiet, direct_rooms
 from appservice.service import upkeep
 from tests.support.removed_rules import Patch, both, saying, without
 from tests.unit.care import test_care_clauses as clauses
@@ -255,8 +255,23 @@ REMOVALS = [
     ),
     Removal(
         "09 two answers in a row",
-        without(care_gate, "_HOW", ""),
+        without(care_gate, "_OF_COURSE", frozenset()),
         rules.test_care_09_who_writes_to_the_helper_in_distress_gets_one_answer,
+    ),
+    Removal(
+        "09 a message though nobody answered the last",
+        without(concern, "unanswered", lambda _lately: None),
+        rules.test_care_09_no_two_messages_in_a_row_without_an_answer,
+    ),
+    Removal(
+        "06 written to though they want quiet",
+        without(Quiet, "wants", lambda _quiet, _effect: True),
+        rules.test_care_06_quiet_stops_what_nobody_asked_for_also_after_a_restart,
+    ),
+    Removal(
+        "08 by night as by day",
+        saying("care.suicide.night", "999", "carry this alone 999"),
+        plain(rules.test_care_08_at_night_999_111_and_samaritans_stand_first_and_it_says_when_people_are_back),
     ),
     Removal(
         "10 an invented helpline",

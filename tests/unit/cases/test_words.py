@@ -92,6 +92,7 @@ def test_a_tap_takes_a_case_and_the_card_says_so() -> None:
     assert done(effects) == [("ack", "")]
     assert any(isinstance(one, CardEdit) for one in effects)
     assert done(Team().taps(MODERATOR, "👀\ufe0f")) == [("ack", "")]
+    assert done(Team().taps(MODERATOR, "👀\U0001f3fd")) == [("ack", "")], "a keyboard with a colour of skin"
 
 
 def test_passing_on_sends_a_new_card_that_calls() -> None:

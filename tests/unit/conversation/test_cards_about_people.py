@@ -34,10 +34,12 @@ class Says:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
+        self.called: list[str] = []
 
     async def say(
         self, room_id: str, effect: Card, text: str, items: tuple[Item, ...], attempt: Attempt, **more: Any
     ) -> Done:
+        self.called.append(items[0].get("calls", ""))
         self.said.append((room_id, text, more.get("replaces") or ""))
         return Done(event_id=f"$said-{len(self.said)}", room_id=room_id)
 
@@ -56,6 +58,7 @@ class Table(Desk):
         super().__init__()
         self.rooms, self.says, self.kept = Rooms(), Says(), dict[str, str]()
         self.inside: set[tuple[str, str]] = set()
+        self.away: set[str] = set()
         self.book._in_room = self._in_room
         self.executor = CardExecutor(
             CardDesk(
@@ -70,6 +73,7 @@ class Table(Desk):
                 remember=self._remember,
                 sits_in=lambda room_id, user: (room_id.removeprefix("!"), user) in self.inside,
                 is_private=lambda _room: False,
+                reads=lambda room_id, user: room_id.startswith("!dm") or user not in self.away,
             )
         )
 
@@ -163,3 +167,15 @@ async def test_a_small_case_whose_person_comes_to_read_the_list_leaves_it() -> N
     table.happens("@p5:x")
     await table.brings("@p5:x")
     assert [(room_id, text) for room_id, text, _ in table.says.said] == [("!moderators", "card.summary")]
+
+
+async def test_a_lead_who_never_came_into_the_room_is_not_the_only_one_called() -> None:
+    table = Table()
+    table.happens(track="concern", severity=3, kind="suicide")
+    await table.brings(MEMBER, Track.CONCERN, UrgentCard)
+    assert table.says.called[0] == LEAD
+    absent = Table()
+    absent.away = {LEAD}
+    absent.happens(track="concern", severity=3, kind="suicide")
+    await absent.brings(MEMBER, Track.CONCERN, UrgentCard)
+    assert absent.says.called[0] == f"{LEAD} {DEPUTY}"
