@@ -257,6 +257,13 @@ class CaseBook:
         case = replace(case, quiet=False, deadline_ms=due)
         return case, self._keep(case)
 
+    def note_told(self, case: Case, *, untold: bool) -> tuple[Case, Commit]:
+        """Note whether what was to be said to the person of a case was said."""
+        if case.untold is untold:
+            return case, Commit()
+        case = replace(case, untold=untold)
+        return case, self._keep(case)
+
     def carded(self, case_id: str, card: CardOf) -> Commit:
         """Note that a card stands in a room, and what a tap on it means; return the rows."""
         case = self._cases[case_id]

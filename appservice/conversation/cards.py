@@ -106,7 +106,7 @@ class CardExecutor:
         if not rooms:
             return Postponed("no_room", _NO_ROOM_MS)
         first, *others = effect.items or ({},)
-        items = ({**first, "told": self._told(effect.about)}, *others)
+        items = ({**first, "told": "no" if attempt.untold else self._told(effect.about)}, *others)
         done = Done(already=True)
         for room_id in rooms:
             part = f"card/{room_id}" if place == Audience.PRIVATE else ""
@@ -122,6 +122,9 @@ class CardExecutor:
         book = self._desk.book
         if not case.open and not case.cards:
             return Done(already=True)
+        if effect.once is not None:
+            case, rows = book.note_told(case, untold=attempt.untold)
+            await self._desk.insist(rows)
         rooms = await self._rooms_of(effect, case)
         if isinstance(rooms, Postponed):
             return rooms
@@ -248,7 +251,7 @@ class CardExecutor:
         first = events[-1] if case.track is Track.CONCERN else events[0]
         others = [one for one in events if one is not first]
         told = {
-            "told": self._told(case.about),
+            "told": "no" if case.untold else self._told(case.about),
             "calls": " ".join(calls),
             "reference": case.reference,
             "state": case.state,

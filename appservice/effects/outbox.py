@@ -106,7 +106,8 @@ class Outbox:
     async def resume(self) -> int:
         """Take what an earlier life of ours left open; return how many. Each may have been sent already."""
         opened, count = await self._questions.open_effects(), 0
-        reasons = await self._questions.effects_by_key([key for one in opened if (key := one.record.get("after"))])
+        before = [key for one in opened for field in ("after", "once") if (key := one.record.get(field))]
+        reasons = await self._questions.effects_by_key(before)
         self._refused |= {key for key, state in reasons.items() if state in {"refused", "void"}}
         for open_effect in opened:
             effect = self._revive(open_effect.key, open_effect.record)
@@ -320,7 +321,7 @@ class Outbox:
         entry.attempts += 1
         old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS
         reach("outbox-before-send")
-        result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old))
+        result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old, untold=self._untold(entry)))
         reach("outbox-after-send")
         if isinstance(result, Postponed):
             wait = result.after_ms
@@ -332,6 +333,9 @@ class Outbox:
             return False
         await self._settle(entry, result)
         return True
+
+    def _untold(self, entry: Entry) -> bool:
+        return any(one.once in self._refused for one in (entry.effect, *entry.merged))
 
     async def _execute(self, entry: Entry, effect: Effect, attempt: Attempt) -> Result:
         executor = self._executors.get(effect.type)

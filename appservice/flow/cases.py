@@ -59,7 +59,7 @@ class Case:
 
     `severity` 1 to 4; `rung` counts how often it was passed on; `deadline_ms` is when it is passed on by itself, None
     once somebody has it. `number` is given when its first card leaves. `count` messages belong to it, `events` are the
-    newest of them. `quiet` cases have no card of their own (CARE, rule 16). `asked_ms` is when its person asked for
+    newest of them. `untold`: what was to be said of them to its person was not said. `quiet` cases have no card of their own (CARE, rule 16). `asked_ms` is when its person asked for
     somebody, or for a second look; `earlier` is then the reference of what they ask about, and `not_by` the user id of
     who decided that, and so does not decide again. Times in ms since 1970.
     """
@@ -86,6 +86,7 @@ class Case:
     contact: bool = False
     late: bool = False
     quiet: bool = False
+    untold: bool = False
     asked_ms: int | None = None
     earlier: str = ""
     not_by: str = ""

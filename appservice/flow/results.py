@@ -10,11 +10,12 @@ class Attempt:
     """The how many-eth attempt this is (from 1, over restarts).
 
     `look_first`: an earlier one may have reached the homeserver so long ago that its memory of transaction ids cannot be
-    trusted, so look before you send.
+    trusted, so look before you send. `untold`: what the effect waited for (`once`) was refused, so its person was not told.
     """
 
     number: int
     look_first: bool = False
+    untold: bool = False
 
     @property
     def perhaps_sent(self) -> bool:

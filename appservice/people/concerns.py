@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appservice.flow import RELEASED, Clock, Concerned, ConcernFact, Effect, Notice, in_distress
+from appservice.flow import RELEASED, Card, Clock, Concerned, ConcernFact, Effect, Notice, in_distress
 from appservice.store import Commit, Questions
 
 #: ms that concerns are kept in mind: a week, in which nobody gets the same message twice (CARE, rule 9).
@@ -53,9 +53,10 @@ class Concerns:
     def hold_back(self, effect: Effect) -> bool:
         """Whether an effect would correct somebody who is in distress at this moment.
 
-        A notice names nobody, and may speak of others too: once something was removed, the room is told.
+        A notice names nobody, and may speak of others too: once something was removed, the room is told. A card corrects
+        nobody: those who look after people hear of what was done before the sign.
         """
-        if effect.conduct_on is None or isinstance(effect, Notice):
+        if effect.conduct_on is None or isinstance(effect, Notice | Card):
             return False
         return in_distress(self._known.get(effect.conduct_on, ()), self._clock.now_ms())
 

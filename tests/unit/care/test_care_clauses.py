@@ -72,6 +72,18 @@ async def test_care_01_only_what_a_named_human_says_ends_the_pause(tmp_path: Pat
         assert not of(await life.says(SAM, f"I cant go on. {NUMBER}"), Redact), "a new sign is a new pause"
 
 
+async def test_care_01_what_was_removed_before_a_plea_is_not_hidden_from_those_who_look_after_them(
+    tmp_path: Path,
+) -> None:
+    """The message to its author waits, as all that corrects them; that it is gone is told to people."""
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        effects = await life.says(SAM, NUMBER)
+        await life.says(SAM, "I cant go on")
+        held = {type(one): life.concerns.hold_back(one) for one in effects if one.conduct_on == SAM}
+        assert held == {Redact: True, DirectMessage: True, Notice: False, Card: False}
+
+
 # -- 4: a case is never shown to whom it is about ----------------------------------------------------------------------
 
 EVERYBODY = {"lead": THE_LEAD, "deputy": DEPUTY, "an approver": MODERATOR, "ops": OPS}

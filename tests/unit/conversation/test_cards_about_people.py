@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from appservice.conversation import CardExecutor
 from appservice.conversation import Desk as CardDesk
-from appservice.flow import Attempt, Card, Done, Item, Lane, Postponed, Track, UrgentCard
+from appservice.flow import Attempt, Card, CardEdit, Done, Item, Lane, Postponed, Track, UrgentCard
 from appservice.store import Commit
 from tests.unit.cases.test_book import DEPUTY, LEAD, MEMBER, MODERATOR, OPS, Desk
 
@@ -35,10 +36,12 @@ class Says:
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
         self.called: list[str] = []
+        self.told: list[str] = []
 
     async def say(
         self, room_id: str, effect: Card, text: str, items: tuple[Item, ...], attempt: Attempt, **more: Any
     ) -> Done:
+        self.told.append(items[0].get("told", ""))
         self.called.append(items[0].get("calls", ""))
         self.said.append((room_id, text, more.get("replaces") or ""))
         return Done(event_id=f"$said-{len(self.said)}", room_id=room_id)
@@ -179,3 +182,16 @@ async def test_a_lead_who_never_came_into_the_room_is_not_the_only_one_called() 
     absent.happens(track="concern", severity=3, kind="suicide")
     await absent.brings(MEMBER, Track.CONCERN, UrgentCard)
     assert absent.says.called[0] == f"{LEAD} {DEPUTY}"
+
+
+async def test_a_card_does_not_claim_that_somebody_was_told_whose_message_was_not_sent() -> None:
+    """Reached as they are: what was to be said to them was held back, since they are in distress (CARE, rule 1)."""
+    table = Table()
+    table.happens()
+    card = replace(table._card(MEMBER, "card.case", "moderators", Track.CONDUCT), once="the message to them")
+    await table.executor.execute(card, Attempt(1, untold=True))
+    await table.brings(MEMBER, kind=CardEdit)
+    assert table.says.told == ["no", "no"], "neither now nor in what is edited later"
+    table.happens()
+    await table.executor.execute(card, Attempt(1))
+    assert table.says.told[-1] == "yes"

@@ -103,6 +103,7 @@ async def test_what_tells_how_it_went_waits_until_it_went_somehow(path: Path, ou
         one.house.outbox.homeserver_is_back()
         await one.until_settled(first, report)
         assert one.executor.types() == ["redact", "redact", "notice"]
+        assert one.executor.asked[-1][1].untold is (outcome != Done()), "it must not claim what did not happen"
 
 
 async def test_it_waits_too_for_what_another_one_says_in_its_place_also_after_a_restart(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,20 @@ from tests.support.waiting import eventually
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return fresh_store(tmp_path)
+
+
+async def test_that_somebody_was_not_told_is_known_also_after_a_restart(path: Path) -> None:
+    told = redact()
+    report = replace(notice(2), once=told.key)
+    async with life(path, [Refused("not_reached")]) as one:
+        await one.decide(told, report)
+        await one.until_settled(told)
+        assert one.executor.types() == ["redact"]
+    async with life(path) as other:
+        other.house.clock.now += GATHER_MS
+        await other.house.outbox.resume()
+        await other.until_settled(report)
+        assert [attempt.untold for _, attempt in other.executor.asked] == [True]
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------
