@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from appservice.cases import CARDS_A_WEEK, Evidence, Requests
-from appservice.cases.evidence import SHOWN_MS
+from appservice.cases.showing import SHOWN_MS
 from appservice.conversation.texts import TEXTS
 from appservice.flow import (
     Audience,
