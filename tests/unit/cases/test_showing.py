@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,8 @@ class Shelf:
     def reach(self, user_id: str) -> tuple[str, str] | None:
         return DM, self.how
 
-    async def ensure(self, user_id: str, key: str) -> tuple[str, str]:
-        return DM, self.how
+    async def tell(self, user_id: str, key: str, say: Callable[[str], Awaitable[Done]]) -> Done | Refused:
+        return await say(DM) if self.how in {"reached", "invited"} else Refused("not_reached")
 
 
 class Asked(Desk):
