@@ -45,8 +45,10 @@ class Around:
     removed_edits: Callable[[Sequence[str]], Awaitable[set[str]]]
     masked: Masked
 
-    async def read(self, room_id: str, event_id: str) -> tuple[Item, ...] | None:
+    async def read(self, room_id: str, event_id: str, *, with_itself: bool = False) -> tuple[Item, ...] | None:
         """Return what stands around a message, oldest first; None where it cannot be read.
+
+        with_itself: where only an edit of it is shown, what the message says now belongs to what stands around.
 
         Each item has `stood`: a `message` (with `about` and `words`), one that was `removed` (with `about`), or `here`,
         the place of the message itself; that is not told where nothing else stands. Raises `StoreRefused`.
@@ -65,8 +67,7 @@ class Around:
         empty = [event.event_id for event, _ in (*before, *after) if event.redacted]
         edits = await self.removed_edits(empty) if empty else set[str]()
         later = list(islice(self._shown(after, edits), MOST))
-        # Where only an edit was removed, the message stays: what it says now belongs to what stands around.
-        nearest = before if here[0].redacted else (here, *before)
+        nearest = (here, *before) if with_itself and not here[0].redacted else before
         earlier = list(islice(self._shown(nearest, edits), MOST - len(later[:_EACH_SIDE])))[::-1]
         later = later[: MOST - len(earlier)]
         return (*earlier, {"stood": "here"}, *later) if earlier or later else ()

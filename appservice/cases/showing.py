@@ -132,11 +132,12 @@ class ShowEvidenceExecutor:
         words = self._with.whole(content)
         shown = fitting(words, _SHOWN_MOST, _BYTES_MOST)
         edited = replaced(content)
-        stood = await self._with.around.read(str(event.get("room_id", "")), edited or event_id)
+        room_id, edit = str(event.get("room_id", "")), edited is not None
+        stood = await self._with.around.read(room_id, edited or event_id, with_itself=edit)
         first = item | {
             "of": str(count),
             "next": str(effect.item + 1) if effect.item < count else "",
-            "edit": "yes" if edited is not None else "no",
+            "edit": "yes" if edit else "no",
             "cut": "yes" if len(shown) < len(words) else "no",
             "words": shown,
             "around": "unread" if stood is None else "read",

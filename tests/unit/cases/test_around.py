@@ -151,6 +151,13 @@ async def test_where_only_an_edit_was_removed_the_message_stands_around_it(room:
     assert room.stood() == [f"{MEMBER} wrote:", "Tea on Tuesday?", "Here stood what you asked to see."]
 
 
+async def test_a_message_that_was_kept_and_stands_is_not_told_twice(room: Room) -> None:
+    room.itself = said("$1", "Jo is on 07700 900123", MEMBER)
+    room.before = [said("$a", "Good morning")]
+    await room.show()
+    assert room.stood() == [f"{JO} wrote:", "Good morning", "Here stood what you asked to see."]
+
+
 async def test_an_edit_of_what_stands_in_another_room_shows_nothing_of_that_room(room: Room) -> None:
     room.itself = said("$0", "private words", KIM) | {"room_id": "!elsewhere"}
     room.before = [said("$a", "Good morning")]
