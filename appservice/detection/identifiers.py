@@ -111,7 +111,8 @@ _NAMED_HOUSE: Final = re.compile(
     r"|(?i:(?:flat|apartment|apt|house\s(?:no|number))\.?\s\w{1,4}))\b"
 )
 _NUMBERED: Final = re.compile(
-    r"(?<![\w£.:/-])(?<!\bbus )(?<!\bno )(?:(?:1[3-9]|[2-9]\d|\d{3})[a-z]?|\d{1,3}[a-z]),?\s[A-Z][a-z]{2,20}(?:\s[A-Z][a-z]{2,20})?,\s"
+    r"(?<![\w£.:/-])(?:(?<!\bbus )(?:(?:1[3-9]|[2-9]\d|\d{3})[a-z]?|\d{1,3}[a-z])|(?:(?<=lives at )|(?<=live at )|(?<=address is )|No\.? )\d{1,3}),?\s"
+    r"[A-Z][a-z]{2,20}(?:\s[A-Z][a-z]{2,20})?(?:,\s|\s\Z)"
 )
 #: Characters before a postcode in which its house must stand, and behind it, where some write it first.
 _HOUSE_REACH: Final = 90

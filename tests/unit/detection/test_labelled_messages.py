@@ -1,6 +1,7 @@
 """What the rules find in messages that were written before anybody looked at the rules, half of them kept from their author.
 
-Half A was read while the rules were written. Half B was only counted: its floors are what may be said of the rules.
+Half A was read while the rules were written, half B only counted; what was found then stands in `docs/architecture.md`
+(Distress, Personal data). Later half B was read too: these floors keep what was reached, and promise nothing of real people.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import pytest
 from tests.support.labelled import Labelled, distress, private, share, treated_right
 
 #: Least share of signs found, and most harmless messages that raise an alarm, by half.
-DISTRESS_FLOOR = {"A": 0.98, "B": 0.89}
+DISTRESS_FLOOR = {"A": 0.98, "B": 0.97}
 #: The same for means, time, or goodbye now, found with that severity.
-NOW_FLOOR = {"A": 0.96, "B": 0.86}
-DISTRESS_FALSE_ALARMS = {"A": 1, "B": 3}
-PRIVATE_FLOOR = {"A": 0.99, "B": 0.91}
+NOW_FLOOR = {"A": 0.96, "B": 0.96}
+DISTRESS_FALSE_ALARMS = {"A": 0, "B": 1}
+PRIVATE_FLOOR = {"A": 0.99, "B": 0.97}
 #: One's own left with an offer, everything else hidden: the share that is treated so.
-WHOSE_FLOOR = {"A": 0.98, "B": 0.88}
+WHOSE_FLOOR = {"A": 0.98, "B": 0.97}
 PRIVATE_FALSE_ALARMS = {"A": 0, "B": 2}
 
 
