@@ -41,7 +41,8 @@ def case_of(*happened: Happened) -> tuple[CaseBook, Case]:
 
 def card(*happened: Happened) -> str:
     book, case = case_of(*happened)
-    desk = SimpleNamespace(book=book, rooms=SimpleNamespace(is_reached=lambda _user: True))
+    rooms = SimpleNamespace(is_reached=lambda _user: True)
+    desk = SimpleNamespace(book=book, rooms=rooms, is_private=lambda _room: False)
     items = CardExecutor(desk)._items(case, calls=False)  # type: ignore[arg-type]
     return Catalogue(lambda _room: "Ash", SERVER, "Monday to Friday").render(_text(case), items).body
 
