@@ -43,7 +43,7 @@ def card(*happened: Happened) -> str:
     book, case = case_of(*happened)
     rooms = SimpleNamespace(is_reached=lambda _user: True)
     desk = SimpleNamespace(book=book, rooms=rooms, is_private=lambda _room: False)
-    items = CardExecutor(desk)._items(case, calls=False)  # type: ignore[arg-type]
+    items = CardExecutor(desk)._items(case)  # type: ignore[arg-type]
     return Catalogue(lambda _room: "Ash", SERVER, "Monday to Friday").render(_text(case), items).body
 
 
