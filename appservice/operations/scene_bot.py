@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from appservice.operations.scene_people import Account, Answer, NotSeen, quoted, until
@@ -115,10 +115,9 @@ async def step_i(stage: Stage, witness: Witness) -> None:
         await witness.saw(watcher, room_id, event, "a message from while it was down is gone", second)
     await asyncio.sleep(2.0)  # whatever would be done twice, is done by now
     await _each_once(watcher, room_id, written)
-    card = await _newest_card(watcher, stage, author)
-    linked = [event_id for event_id in written if quoted(event_id) in str(card) or event_id in str(card)]
-    places = [str(card).find(quoted(event_id)) for event_id in linked]
-    if len(linked) < 5 or places != sorted(places):
+    card = await _card_with(watcher, stage, author, written)
+    places = [place for event_id in written if (place := str(card).find(quoted(event_id))) >= 0]
+    if places != sorted(places):
         raise NotSeen("The card does not have the messages in their order.")
 
     queued = [await _posts(author, room_id, f"with a full queue, {n}: {_NUMBER}") for n in range(10)]
@@ -220,7 +219,20 @@ async def _any(person: Account, room_id: str, by: str, part: str) -> bool:
     return any(event["sender"] == by and part in str(event["content"]) for event in await person.newest(room_id))
 
 
-async def _newest_card(person: Account, stage: Stage, about: Account) -> Mapping[str, Any]:
+async def _card_with(
+    person: Account, stage: Stage, about: Account, written: Sequence[str], least: int = 5
+) -> Mapping[str, Any]:
+    """Wait for a card about somebody that links at least so many of their messages; return its present words."""
+
+    async def look() -> Mapping[str, Any] | None:
+        card = await _newest_card(person, stage, about)
+        linked = [event_id for event_id in written if quoted(event_id) in str(card)]
+        return card if card is not None and len(linked) >= least else None
+
+    return await until(look, "There is no card about who wrote, with their messages.")
+
+
+async def _newest_card(person: Account, stage: Stage, about: Account) -> Mapping[str, Any] | None:
     """The present words of the newest card about somebody, as a moderator's client shows it."""
     for event in await person.newest(stage.room_ids[TEAM]):
         content = event["content"]
@@ -231,7 +243,7 @@ async def _newest_card(person: Account, stage: Stage, about: Account) -> Mapping
             and "H-" in str(words["body"])
         ):
             return dict(words)
-    raise NotSeen("There is no card about who wrote.")
+    return None
 
 
 async def _each_once(person: Account, room_id: str, event_ids: list[str]) -> None:
