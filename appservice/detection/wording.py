@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Generic, TypeVar
 
 __all__ = ["Found", "Language", "Pattern", "Patterns", "Spelling", "Words"]
@@ -130,12 +131,17 @@ class Spelling:
         return tokens + _closed(spaced)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern:
-    """One pattern, ready: `anchors` are words of which any text must have one to match it."""
+    """One pattern: `anchors` are words of which any text must have one to match it. It is compiled when it is first
+    tried; most never are."""
 
-    regex: re.Pattern[str]
+    expression: str
     anchors: frozenset[str]
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        return re.compile(self.expression)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,7 @@ class Language:
         self._sets: dict[str, frozenset[str]] = {}
         self._uses: Counter[str] = Counter()
         self._read: dict[str, Pattern] = {}
+        self._words: dict[str, Sequence[str]] = {}
 
     def name(self, name: str, words: str) -> None:
         """Name a set of words, `a|b|<another set>`. Raises ValueError for what is not single words."""
@@ -185,7 +192,7 @@ class Language:
         if not needed or written.startswith("*") or written.endswith("*"):
             raise ValueError(f"{written!r} may be empty, or begin or end with any word")
         anchors = min(needed, key=lambda words: max(self._uses[word] for word in words))
-        self._read[written] = Pattern(re.compile(r"(?<= )" + "".join(parts)), anchors)
+        self._read[written] = Pattern(r"(?<= )" + "".join(parts), anchors)
         return self._read[written]
 
     def _one_of(self, alternatives: str) -> frozenset[str]:
@@ -196,7 +203,9 @@ class Language:
                     raise ValueError(f"{one!r} is no set")
                 words |= self._sets[one[1:-1]]
                 continue
-            read = self._spelling.read(one).words
+            read = self._words.get(one)
+            if read is None:
+                read = self._words[one] = self._spelling.read(one).words
             if len(read) > 1 or not one.strip():
                 raise ValueError(f"{one!r} in {alternatives!r} is {len(read) or 'no'} words as it is read")
             words.update(read)  # a word that only fills is not there to be found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from appservice.detection.conduct import Conduct, Seen
 from appservice.detection.conduct_rules import ConductRules
 from appservice.detection.identifiers import NEVER_SHOWN, Identifiers, helpline_addresses
 from appservice.detection.links import Hosts
-from appservice.detection.ownership import Ownership, Placed, is_of_a_place, ownership_rules, whose
+from appservice.detection.ownership import Ownership, OwnershipRules, Placed, is_of_a_place, ownership_rules, whose
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details
 from appservice.detection.phone_numbers import NumberKind, PhoneFinder, helpline_numbers, reserved_ranges
 from appservice.detection.text import visible_text
@@ -34,8 +35,7 @@ def finders(policy: Policy) -> tuple[PhoneFinder, Identifiers]:
 
 def conduct(policy: Policy) -> Conduct:
     """Return the handler for what people do, with every rule; each acts or counts as the policy and the tier say."""
-    found = details(policy)
-    rules = ConductRules(_rule("conduct-en.csv"), CONDUCT_RULES)
+    found, rules = details(policy), _conduct_rules()
     hosts = Hosts(_rule("link-hosts.csv"), own=_own_hosts(policy))
 
     def look(content: Mapping[str, Any]) -> Seen:
@@ -68,7 +68,7 @@ def details(policy: Policy) -> Callable[[str], Details]:
 
     The library that knows the world's numbers (55 ms, 6 MB) is loaded here, not with the first number that comes.
     """
-    ownership = ownership_rules(_rule("ownership-en.csv"))
+    ownership = _ownership_rules()
     finder, identifiers = finders(policy)
     finder.warm_up()
 
@@ -94,8 +94,26 @@ def details(policy: Policy) -> Callable[[str], Details]:
 
 def concern() -> Concern:
     """Return the handler for signs of distress. Every visible word is looked at, in every room where members talk."""
-    rules = ConcernRules(_rule("concern-en.csv"), Spelling(_rule("spelling-en.csv")))
+    rules = _concern_rules()
     return Concern(lambda content: rules.look(visible_text(content)))
+
+
+# Read once in a process: they say the same for every policy, and reading them takes longer than an event may wait.
+
+
+@cache
+def _concern_rules() -> ConcernRules:
+    return ConcernRules(_rule("concern-en.csv"), Spelling(_rule("spelling-en.csv")))
+
+
+@cache
+def _conduct_rules() -> ConductRules:
+    return ConductRules(_rule("conduct-en.csv"), CONDUCT_RULES)
+
+
+@cache
+def _ownership_rules() -> OwnershipRules:
+    return ownership_rules(_rule("ownership-en.csv"))
 
 
 def _rule(name: str) -> str:
