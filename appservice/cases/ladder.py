@@ -47,7 +47,8 @@ def shown_to(case: Case, in_room: InRoom) -> Audience:
 
 def people_alone(case: Case, rules: Rules) -> tuple[str, ...]:
     """Return who is told of a case alone: those who answer for safeguarding but its person, else the next there are."""
-    return others_alone(case.community, case.about, case.rung, rules)
+    found = others_alone(case.community, case.about, case.rung, rules)
+    return tuple(one for one in found if one != case.not_by) or found
 
 
 def others_alone(community: str, about: str, rung: int, rules: Rules) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from appservice.flow import (
     LATE_AFTER_MS,
     Attempt,
     Case,
+    CaseEvent,
     Clock,
     Done,
     Effect,
@@ -58,6 +59,8 @@ class Showing:
     clock: Clock
     whole: Whole
     around: Around
+    #: the content of a message of a case that stands in a private room, which nobody else can read
+    in_private: Callable[[CaseEvent], Awaitable[Mapping[str, Any] | None]]
 
 
 class ShowEvidenceExecutor:
@@ -123,7 +126,7 @@ class ShowEvidenceExecutor:
             return "case.show_too_late", (item,)
         count, event_id, sealed = await self._with.questions.evidence_of(case.id, effect.item)
         if sealed is None:
-            return _nothing(case, item, count)
+            return await self._in_private(effect, case, item) or _nothing(case, item, count)
         event = await self._opened(sealed)
         if event is None:
             return "case.vault_closed", (item,)
@@ -143,6 +146,31 @@ class ShowEvidenceExecutor:
             "around": "unread" if stood is None else "read",
         }
         return "case.shown", (first, *(stood or ()))
+
+    async def _in_private(
+        self, effect: ShowEvidence, case: Case, item: dict[str, str]
+    ) -> tuple[str, tuple[Item, ...]] | None:
+        """What somebody in need wrote to the guardian: no one else can read it, and nothing of it is kept by us."""
+        if case.track is not Track.CONCERN or effect.item > len(case.events):
+            return None
+        try:
+            content = await self._with.in_private(case.events[effect.item - 1])
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return None
+        if content is None:
+            return None
+        words = self._with.whole(content)
+        shown = fitting(words, _SHOWN_MOST, _BYTES_MOST)
+        first = item | {
+            "of": str(len(case.events)),
+            "next": str(effect.item + 1) if effect.item < len(case.events) else "",
+            "edit": "alone",
+            "cut": "yes" if len(shown) < len(words) else "no",
+            "words": shown,
+        }
+        return "case.shown", (first,)
 
     async def _opened(self, sealed: bytes) -> dict[str, Any] | None:
         """Return the sealed event, None where it cannot be opened."""

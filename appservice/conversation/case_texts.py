@@ -120,7 +120,8 @@ CASE_TEXTS: Mapping[str, Text] = {
         (
             part("case.shown", "case"),
             part("case.shown.edit", "item", "of", said=when("edit", "yes")),
-            part("case.shown.message", "item", "of", said=unless("edit", "yes")),
+            part("case.shown.alone", "item", "of", said=when("edit", "alone")),
+            part("case.shown.message", "item", "of", said=unless("edit", "yes", "alone")),
             part("case.shown.by", "about", "link:about"),
             part("case.shown.words", "words", said=given("words")),
             part("case.shown.cut", said=when("cut", "yes")),

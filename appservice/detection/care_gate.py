@@ -12,10 +12,12 @@ from appservice.flow import (
     Effect,
     EventInput,
     Facts,
+    Lane,
     NoteShadow,
     OpenCase,
     Place,
     Redact,
+    Rules,
     Track,
     UrgentMessage,
 )
@@ -49,7 +51,9 @@ def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list
         return [_with_contact(effect) for effect in kept] if contact else kept
     if all(isinstance(effect, NoteShadow) for effect in waiting):
         return kept  # nothing would have been seen of it
-    return [*kept, *_withheld(item, facts, waiting[0].conduct_on or "")]
+    person = waiting[0].conduct_on or ""
+    told = withheld(item.id, item.lane, facts.room.community, facts.rules, person, item.event.event_id)
+    return [*kept, *told]
 
 
 def _still_there(effect: Effect) -> Effect:
@@ -66,14 +70,14 @@ def _with_contact(effect: Effect) -> Effect:
     return effect
 
 
-def _withheld(item: EventInput, facts: Facts, person: str) -> list[Effect]:
-    community, rules = facts.room.community, facts.rules
-    entry = {"person": person, "room": item.event.room_id, "event": item.event.event_id}
+def withheld(source: str, lane: Lane, community: str, rules: Rules | None, person: str, event_id: str) -> list[Effect]:
+    """Return what tells people that a message of somebody in distress was left for them to decide."""
+    entry = {"person": person, "room": lane.room_id, "event": event_id}
     if rules is None or not rules.admits(community, Place.SAFEGUARDING, person):
         card = Card(
-            source=item.id,
+            source=source,
             rule=_RULE,
-            lane=item.lane,
+            lane=lane,
             community=community,
             place=Place.SAFEGUARDING,
             about=person,
@@ -83,9 +87,9 @@ def _withheld(item: EventInput, facts: Facts, person: str) -> list[Effect]:
         return [card]
     return [
         DirectMessage(
-            source=item.id,
+            source=source,
             rule=_RULE,
-            lane=item.lane,
+            lane=lane,
             ordinal=n,
             user_id=owner,
             text="card.withheld",

@@ -48,6 +48,10 @@ REMEMBERED_MS = 12 * 3600 * 1000
 MOOT, IN_DISTRESS = "moot", "in_distress"
 
 
+async def _nobody(_effect: Effect) -> None:
+    """Nobody is told."""
+
+
 class Outbox:
     """Runs effects of one homeserver. `executors` maps an effect's type to who makes it true."""
 
@@ -76,6 +80,8 @@ class Outbox:
         self._refused: set[str] = set()
         self._said_by: dict[str | None, str] = {}  # key of what was merged: key of what says it
         self.hold_back: Callable[[Effect], bool] = lambda _effect: False
+        #: awaited before what was held back is settled, so that people hear of it
+        self.held: Callable[[Effect], Awaitable[None]] = _nobody
         self.moot: Callable[[Effect], Commit] = lambda _effect: Commit()
         self.settled = 0
 
@@ -315,8 +321,12 @@ class Outbox:
         effect = entry.effect
         if entry.merged:
             effect = effect.joined(tuple(entry.merged))  # type: ignore[attr-defined]
-        if effect.after in self._refused or self.hold_back(effect):
-            await self._settle(entry, Refused(MOOT if effect.after in self._refused else IN_DISTRESS))
+        if effect.after in self._refused:
+            await self._settle(entry, Refused(MOOT))
+            return True
+        if self.hold_back(effect):
+            await self.held(effect)
+            await self._settle(entry, Refused(IN_DISTRESS))
             return True
         entry.attempts += 1
         old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS

@@ -21,8 +21,10 @@ from appservice.cases import (
     follow_up,
 )
 from appservice.conversation import CardExecutor, Desk
+from appservice.detection.care_gate import withheld
 from appservice.effects import Speaker
 from appservice.flow import (
+    CaseEvent,
     CaseState,
     Clock,
     DirectMessage,
@@ -30,11 +32,13 @@ from appservice.flow import (
     Executor,
     Identity,
     Place,
+    Redact,
     Rules,
     TouchCase,
     Track,
     Vault,
 )
+from appservice.matrix import parse_event
 from appservice.service.config import BadConfiguration
 from appservice.service.quoting import masking, whole
 from appservice.service.vault_key import make_key, misused
@@ -83,7 +87,17 @@ class Casework:
         self.cards = CardExecutor(desk)
         guardian = core.actors[Identity.GUARDIAN]
         around = Around(core.client, guardian, core.ghosts.__contains__, core.questions.removed_edits, self._masked)
-        showing = Showing(self.book, core.questions, self._the_vault, core.direct_rooms, speaker, clock, whole, around)
+        showing = Showing(
+            self.book,
+            core.questions,
+            self._the_vault,
+            core.direct_rooms,
+            speaker,
+            clock,
+            whole,
+            around,
+            self._stands_in_private,
+        )
         self.executors: dict[str, Executor] = {
             "card": self.cards,
             "urgent_card": self.cards,
@@ -122,6 +136,14 @@ class Casework:
         self.cards.doubt(self.book.all_ids())
         return self.book.forget_events(lost)
 
+    async def held_back(self, effect: Effect) -> None:
+        """What was decided before somebody wrote of distress, and waited, is not done: people decide (CARE, rule 1)."""
+        if not isinstance(effect, Redact) or effect.conduct_on is None:
+            return
+        community, rules = self._community(effect.room_id), self._core.projection.rules
+        source = f"held/{effect.key}"
+        await self._enact(withheld(source, effect.lane, community, rules, effect.conduct_on, effect.event_id))
+
     async def not_reached(self, effect: Effect) -> None:
         """Somebody in need could not be told: their case says so, and more people are called (CARE, rule 5)."""
         assert isinstance(effect, DirectMessage)
@@ -148,6 +170,13 @@ class Casework:
     def _is_private(self, room_id: str) -> bool:
         room = self._core.projection.room(room_id)
         return room is not None and room.place is Place.DIRECT
+
+    async def _stands_in_private(self, event: CaseEvent) -> Mapping[str, Any] | None:
+        """The content of what somebody wrote to us alone, as it is now; None for what stands where leads may read it."""
+        if not self._is_private(event.room_id):
+            return None
+        found = await self._core.client.event(event.room_id, event.event_id, self._core.actors[Identity.GUARDIAN])
+        return parse_event(found, event.room_id).content
 
     async def _remember(self, name: str, value: str) -> None:
         row = {"homeserver": self._core.config.homeserver.name, "name": name, "value": value}

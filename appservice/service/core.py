@@ -205,6 +205,7 @@ class Core:
         if not switches.off("care_gate"):
             self.lanes.gate = care_gate
             self.outbox.hold_back = self.concerns.hold_back
+            self.outbox.held = self.casework.held_back
 
     def _take_into_force(self, said: Said, standing: Standing) -> None:
         """From now on everything is decided and worded by this policy."""

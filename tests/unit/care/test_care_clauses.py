@@ -11,11 +11,14 @@ import pytest
 from appservice.cases import CARDS_A_WEEK, Evidence, Requests
 from appservice.cases.showing import SHOWN_MS
 from appservice.conversation.texts import TEXTS
+from appservice.detection.care_gate import withheld
 from appservice.flow import (
     Audience,
     Card,
     DirectMessage,
+    Effect,
     Notice,
+    Postponed,
     Redact,
     Remove,
     UrgentCard,
@@ -31,6 +34,7 @@ from appservice.vault import AgeVault
 from tests.support.direct_room_world import world
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, fresh_store, member, message, open_house, state_of
 from tests.support.text_lint import published_numbers, telling_start
+from tests.support.waiting import eventually
 from tests.unit.care.test_care_rules import NUMBER, PLEA, Hybrid, Life, Rules, of, words
 from tests.unit.cases.test_book import DEPUTY, MODERATOR, OPS, Desk
 from tests.unit.cases.test_book import LEAD as THE_LEAD
@@ -82,6 +86,35 @@ async def test_care_01_what_was_removed_before_a_plea_is_not_hidden_from_those_w
         await life.says(SAM, "I cant go on")
         held = {type(one): life.concerns.hold_back(one) for one in effects if one.conduct_on == SAM}
         assert held == {Redact: True, DirectMessage: True, Notice: False, Card: False}
+
+
+async def test_care_01_people_hear_of_a_removal_that_waited_and_is_not_done_after_a_plea(tmp_path: Path) -> None:
+    """The homeserver was away when it was decided; before it was back its author wrote of distress."""
+    async with open_house(fresh_store(tmp_path)) as house:
+        life = Life(house)
+        house.executor.answer = lambda _effect, _attempt: Postponed("away", 1)
+        heard: list[Effect] = []
+
+        async def held(effect: Effect) -> None:
+            assert isinstance(effect, Redact)
+            heard.extend(withheld("held", effect.lane, "hearth", life.house.projection.rules, SAM, effect.event_id))
+            rows = await house.table(f"SELECT state FROM outbox WHERE key = '{effect.key}'")
+            assert rows == [("queued",)], "a crash in between tells people twice rather than never"
+
+        house.outbox.held = held
+        (redact,) = of(await life.says(SAM, NUMBER), Redact)
+        await life.says(SAM, "I cant go on")
+
+        async def told() -> bool:
+            house.clock.now += 1000
+            house.outbox.homeserver_is_back()
+            rows = await house.table(f"SELECT state FROM outbox WHERE key = '{redact.key}'")
+            return rows == [("refused",)]
+
+        await eventually(told, "the removal is given up")
+        (card,) = heard
+        assert isinstance(card, Card)
+        assert (card.text, card.place, card.about) == ("card.withheld", "safeguarding", SAM)
 
 
 # -- 4: a case is never shown to whom it is about ----------------------------------------------------------------------

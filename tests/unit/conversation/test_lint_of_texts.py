@@ -50,7 +50,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "stands": (None, "yes", "no"),
     # of what was removed
     "words": (None, "Please ring Jo.\nJo is kind."),
-    "edit": (None, "yes"),
+    "edit": (None, "yes", "alone"),
     "cut": (None, "yes"),
     "next": (None, "2"),
     "around": ("unread", "read"),
