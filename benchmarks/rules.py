@@ -9,7 +9,7 @@ from time import perf_counter
 from appservice.cases import CaseBook, LateEdits, ShadowWords
 from appservice.detection.text import visible_text
 from appservice.flow import Event, EventInput, Facts, Ghosts, Handler, Origin, Place, RoomFacts
-from appservice.service.core import SystemClock
+from appservice.service.clock import SystemClock
 from appservice.service.detectors import concern, conduct
 from benchmarks.figures import Bar, Figure
 from benchmarks.samples import percentile, summarise

@@ -48,10 +48,6 @@ REMEMBERED_MS = 12 * 3600 * 1000
 MOOT, IN_DISTRESS = "moot", "in_distress"
 
 
-async def _nobody(_effect: Effect) -> None:
-    """Nobody is told."""
-
-
 class Outbox:
     """Runs effects of one homeserver. `executors` maps an effect's type to who makes it true."""
 
@@ -81,7 +77,7 @@ class Outbox:
         self._said_by: dict[str | None, str] = {}  # key of what was merged: key of what says it
         self.hold_back: Callable[[Effect], bool] = lambda _effect: False
         #: awaited before what was held back is settled, so that people hear of it
-        self.held: Callable[[Effect], Awaitable[None]] = _nobody
+        self.held: Callable[[Effect], Awaitable[None]] | None = None
         self.moot: Callable[[Effect], Commit] = lambda _effect: Commit()
         self.settled = 0
 
@@ -325,13 +321,15 @@ class Outbox:
             await self._settle(entry, Refused(MOOT))
             return True
         if self.hold_back(effect):
-            await self.held(effect)
+            if self.held is not None:
+                await self.held(effect)
             await self._settle(entry, Refused(IN_DISTRESS))
             return True
         entry.attempts += 1
         old = self._clock.now_ms() - entry.created_ms > REMEMBERED_MS
         reach("outbox-before-send")
-        result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old, untold=self._untold(entry)))
+        untold = any(one.once in self._refused for one in (entry.effect, *entry.merged))
+        result = await self._execute(entry, effect, Attempt(entry.attempts, look_first=old, untold=untold))
         reach("outbox-after-send")
         if isinstance(result, Postponed):
             wait = result.after_ms
@@ -343,9 +341,6 @@ class Outbox:
             return False
         await self._settle(entry, result)
         return True
-
-    def _untold(self, entry: Entry) -> bool:
-        return any(one.once in self._refused for one in (entry.effect, *entry.merged))
 
     async def _execute(self, entry: Entry, effect: Effect, attempt: Attempt) -> Result:
         executor = self._executors.get(effect.type)

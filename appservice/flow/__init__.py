@@ -24,21 +24,14 @@ from appservice.flow.cases import (
     Track,
 )
 from appservice.flow.effects import (
-    AnswerInvite,
-    Approve,
-    BeQuiet,
     Card,
     CardEdit,
-    Concerned,
     DirectMessage,
     Effect,
-    EnsureDirectRoom,
     Identity,
-    Invite,
     Item,
     Notice,
     Redact,
-    Remove,
     Urgency,
     UrgentCard,
     UrgentMessage,
@@ -61,6 +54,15 @@ from appservice.flow.facts import (
 )
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
 from appservice.flow.keys import effect_key, transaction_id
+from appservice.flow.people_effects import (
+    AnswerInvite,
+    Approve,
+    BeQuiet,
+    Concerned,
+    EnsureDirectRoom,
+    Invite,
+    Remove,
+)
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Vault, VaultClosed, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 

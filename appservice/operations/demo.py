@@ -29,7 +29,7 @@ from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.homeserver_config import HomeserverConfig
 from appservice.operations.processes import free_port, release_port
 from appservice.operations.service_process import ServiceProcess, write_service_config
-from appservice.service.config import load_registration
+from appservice.service.config import ghosts_of, load_registration
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.load import load_files
@@ -161,8 +161,6 @@ async def _running(
             show.words(str(_POLICY))
         registration = load_registration(homeserver.config.registration_file)
         # Imported late: with it comes all of the service, which until now only the child needed.
-        from appservice.service.core import ghosts_of
-
         yield _Running(folder, homeserver, service, wanted, people, ghosts_of(registration, wanted.server).guardian)
     finally:
         await _stop(homeserver, services, show)

@@ -28,7 +28,7 @@ from appservice.operations.scene_people import Account
 from appservice.operations.scene_stage import DEPUTY, LOUNGE, OPEN, OUTSIDERS, Stage, Witness
 from appservice.operations.scene_steps import STEPS, SWITCHES, Step
 from appservice.operations.service_process import ServiceProcess, write_service_config
-from appservice.service.config import BadConfiguration, load_registration
+from appservice.service.config import BadConfiguration, ghosts_of, load_registration
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.files import EXAMPLES
@@ -199,8 +199,6 @@ async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collec
         async with aiohttp.ClientSession(timeout=timeout) as session:
             accounts = await _accounts(homeserver, session, people)
             registration = load_registration(homeserver.config.registration_file)
-            from appservice.service.core import ghosts_of  # with it comes all of the service
-
             ghosts = ghosts_of(registration, wanted.server)
             stage = Stage(
                 wanted, people, accounts, ghosts.guardian, ghosts.steward, ghosts.custodian, homeserver, service

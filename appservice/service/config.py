@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from appservice.flow import Ghosts
+
 
 class BadConfiguration(Exception):
     """A person's mistake in a file, in words they can act on."""
@@ -170,3 +172,12 @@ def _first(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the file"
     return f"“{where}”: {first['msg']}"
+
+
+def ghosts_of(registration: Registration, server_name: str) -> Ghosts:
+    """The user ids we act as; the namespace of the registration holds all but the steward."""
+    return Ghosts(
+        steward=f"@{registration.sender_localpart}:{server_name}",
+        guardian=f"@inglenook-guardian:{server_name}",
+        custodian=f"@inglenook-custodian:{server_name}",
+    )

@@ -16,7 +16,7 @@ from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
 from appservice.conversation import Catalogue, opens_again, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
-from appservice.flow import Clock, Effect, Executor, Ghosts, Handler, Identity, Item, Rendered, Wording
+from appservice.flow import Clock, Effect, Executor, Handler, Identity, Item, Rendered, Wording
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
 from appservice.matrix import (
     Actor,
@@ -38,7 +38,8 @@ from appservice.people import (
 )
 from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.casework import Casework
-from appservice.service.config import BadConfiguration, Config, Registration
+from appservice.service.clock import SystemClock
+from appservice.service.config import BadConfiguration, Config, Registration, ghosts_of
 from appservice.service.control import Control
 from appservice.service.detectors import concern, conduct
 from appservice.service.governance import Governance
@@ -57,13 +58,6 @@ GUARDIAN_NAME = "Helper (bot)"
 AUDIT_S = 3600.0
 #: Seconds that a start waits at most for what was missed, before rooms are compared with the policy.
 _CATCH_UP_S = 10.0
-
-
-class SystemClock:
-    """`flow.Clock` on the machine's clock."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
 
 class _Wording:
@@ -397,12 +391,3 @@ class Core:
     def status(self) -> dict[str, Any]:
         """Return how we are, for `inglenook status`. No names, no texts, no room ids."""
         return status_of(self)
-
-
-def ghosts_of(registration: Registration, server_name: str) -> Ghosts:
-    """The user ids we act as; the namespace of the registration holds all but the steward."""
-    return Ghosts(
-        steward=f"@{registration.sender_localpart}:{server_name}",
-        guardian=f"@inglenook-guardian:{server_name}",
-        custodian=f"@inglenook-custodian:{server_name}",
-    )

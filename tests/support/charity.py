@@ -19,8 +19,7 @@ from appservice.operations.control import ApplyAnswer, PlanAnswer, apply_policy,
 from appservice.operations.homeserver import EmbeddedHomeserver
 from appservice.operations.processes import free_port, release_port
 from appservice.operations.service_process import ServiceProcess, write_service_config
-from appservice.service.config import load_registration
-from appservice.service.core import ghosts_of
+from appservice.service.config import ghosts_of, load_registration
 from policies.compile import compile_community
 from policies.desired import MANAGED_TYPE, DesiredCommunity
 from policies.load import load_files
