@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from appservice.operations.homeserver import EmbeddedHomeserver
-from tests.integration.test_evidence import LEAD, MEMBER, MODERATOR, READER, Room
 from tests.support.charity import ALIASES, SERVER_NAME, Charity
+from tests.support.lounge import LEAD, MEMBER, MODERATOR, READER, Room
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from appservice.operations.homeserver import EmbeddedHomeserver
-from tests.integration.test_evidence import MEMBER, NUMBER, READER, STRANGER, Room, edit, peopled
 from tests.support.charity import ALIASES, SERVER_NAME
+from tests.support.lounge import MEMBER, NUMBER, READER, STRANGER, Room, edit, peopled
 from tests.support.raw_files import found_in
 from tests.support.waiting import eventually
 
