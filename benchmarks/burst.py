@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import orjson
 
 from appservice.operations.service_process import ServiceProcess
 from benchmarks.figures import Bar, Figure
@@ -181,17 +182,24 @@ async def _said(
     events = {
         (room, event) for _, kind, _, room, event in rows if event and kind not in {"redact", "ensure_direct_room"}
     }
-    guardian = f"@inglenook-guardian:{SERVER}"
     written = []
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {stage.as_token}"}) as session:
-        for room, event in sorted(events):
-            path = f"/_matrix/client/v3/rooms/{quote(room)}/event/{quote(event)}?user_id={quote(guardian)}"
-            async with session.get(stage.homeserver.url + path) as answer:
-                if answer.status != 200:
-                    raise RuntimeError("the homeserver lacks an event that the store says was sent")
-                told = await answer.json()
-                written.append((room, told["sender"], told["content"]))
+    for room, event in sorted(events):
+        told = await _event(stage, room, event)
+        written.append((room, told["sender"], told["content"]))
     return follows, written
+
+
+async def _event(stage: Stage, room: str, event: str) -> dict[str, Any]:
+    """Return an event as the guardian sees it. Raises RuntimeError if the homeserver lacks it."""
+    guardian = f"@inglenook-guardian:{SERVER}"
+    path = f"/_matrix/client/v3/rooms/{quote(room)}/event/{quote(event)}?user_id={quote(guardian)}"
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {stage.as_token}"}) as session,
+        session.get(stage.homeserver.url + path) as answer,
+    ):
+        if answer.status != 200:
+            raise RuntimeError("the homeserver lacks an event that the store says was sent")
+        return dict(await answer.json())
 
 
 def _outbox(service: ServiceProcess, sources: Iterable[str]) -> list[tuple[str, str, int | None, str, str]]:
@@ -207,11 +215,15 @@ def _outbox(service: ServiceProcess, sources: Iterable[str]) -> list[tuple[str, 
 
 
 def _calls(service: ServiceProcess, pleas: list[dict[str, Any]]) -> list[float]:
-    """Return after how many ms each plea's urgent card stood in the room, by the homeserver's answer."""
+    """Return after how many ms each plea's urgent card stood in its room, by the homeserver's answer to it."""
     sent_at = {one["event_id"]: one["at_ms"] for one in pleas}
-    rows = _outbox(service, sent_at)
+    with sqlite3.connect(f"file:{service.config.store}?mode=ro", uri=True) as connection:
+        cases = [orjson.loads(row[0]) for row in connection.execute("SELECT record FROM cases")]
     return [
-        float(settled - sent_at[source]) for source, kind, settled, _, _ in rows if kind == "urgent_card" and settled
+        float(case["cards"][0]["at_ms"] - sent_at[event["event_id"]])
+        for case in cases
+        for event in case["events"][:1]
+        if event["event_id"] in sent_at and case["cards"]
     ]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any
@@ -32,10 +34,12 @@ async def run(settings: Settings) -> Figure:
     count = EVENTS_QUICK if settings.quick else EVENTS
     cores = sorted(os.sched_getaffinity(0))
     async with Stage(small, settings, run=False) as stage:
-        with _only(set(cores[1:]) or set(cores)):
-            stub = stage.child("stub_homeserver", {"STUB_PORT": str(stage.homeserver.config.port)})
-        await stub.listening(stage.homeserver.config.port)
         service = stage.prepare_service()
+        rooms = json.dumps(_rooms_known(service.config.store))
+        with _only(set(cores[1:]) or set(cores)):
+            told = {"STUB_PORT": str(stage.homeserver.config.port), "STUB_ROOMS": rooms}
+            stub = stage.child("stub_homeserver", told)
+        await stub.listening(stage.homeserver.config.port)
         with _only({cores[0]}):
             service.spawn()
         await service.start()
@@ -55,6 +59,12 @@ async def run(settings: Settings) -> Figure:
     figure.bars.append(Bar("events not handled", count - status["lanes"]["handled"], at_most=0))
     figure.bars.append(Bar("hits not redacted", count // PER_TRANSACTION - asked.get("redact", 0), at_most=0))
     return figure
+
+
+def _rooms_known(store: Path) -> list[str]:
+    """The rooms that the service will find itself in: else it would think that they were deleted."""
+    with closing(sqlite3.connect(store)) as connection:
+        return [row[0] for row in connection.execute("SELECT room_id FROM rooms")]
 
 
 def _judge(figure: Figure, result: dict[str, Any], count: int) -> None:

@@ -37,6 +37,8 @@ _FILTER = {
 }
 #: Sends under way at most; beyond it senders wait, and `late_ms` tells.
 _CONNECTIONS = 400
+#: Seconds that newcomers wait at most for their private rooms.
+_ROOMS_WITHIN_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,15 @@ class Load:
         for n in range(count):
             room = self._rooms[n % len(self._rooms)]
             await self.call("POST", f"/_matrix/client/v3/join/{quote(room, safe='')}", f"newcomer{n:03d}", {})
-        await asyncio.sleep(3.0 if count else 0.0)
+        until = monotonic() + _ROOMS_WITHIN_S
+        for n in range(count):
+            while (
+                len((await self.call("GET", "/_matrix/client/v3/joined_rooms", f"newcomer{n:03d}"))["joined_rooms"]) < 2
+            ):
+                if monotonic() > until:
+                    raise TimeoutError("a newcomer has no private room")
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(3.0 if count else 0.0)  # what is said in them at first is said
 
     async def _plea(self, n: int, pleas: list[Sent]) -> None:
         self._serial += 1

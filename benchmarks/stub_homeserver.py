@@ -1,9 +1,10 @@
 """A stand-in homeserver that agrees to everything at once: only for the intake benchmark, where a real one would be the
-limit. Counts what it was asked for, and tells it at `/counts`."""
+limit. Counts what it was asked for, and tells it at `/counts`. Everybody is in the rooms that `STUB_ROOMS` lists."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import Counter
 
@@ -19,6 +20,7 @@ def _kind(request: web.Request) -> str:
 
 async def main() -> None:
     counts: Counter[str] = Counter()
+    rooms = json.loads(os.environ["STUB_ROOMS"])
 
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/counts":
@@ -29,7 +31,7 @@ async def main() -> None:
         if kind in {"redact", "send"}:
             return web.json_response({"event_id": f"$stand-in-{kind}-{counts[kind]}"})
         return web.json_response(
-            {"versions": ["v1.15"], "filter_id": "1", "next_batch": "s1", "joined_rooms": [], "chunk": []}
+            {"versions": ["v1.15"], "filter_id": "1", "next_batch": "s1", "joined_rooms": rooms, "chunk": []}
         )
 
     app = web.Application(client_max_size=16 * 1024 * 1024)

@@ -63,7 +63,7 @@ class Plan:
         return [(room * 3 + k) % self.people for k in range(self.members)]
 
 
-SMALL = Plan("small", rooms=10, people=20, members=20, newcomers=10)
+SMALL = Plan("small", rooms=10, people=20, members=20, newcomers=20)
 LARGE = Plan("large", rooms=200, people=40, members=20, newcomers=0)
 LARGE_QUICK = Plan("large-quick", rooms=40, people=24, members=20, newcomers=0)
 
