@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from appservice.cases.ladder import (
     LAST_RUNG,
@@ -19,6 +17,7 @@ from appservice.cases.ladder import (
     shown_to,
     without_its_person,
 )
+from appservice.cases.records import case_from, record_of
 from appservice.flow import (
     Audience,
     Button,
@@ -74,11 +73,11 @@ class CaseBook:
         """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
         now = self._clock.now_ms()
         for record in await questions.last_case_numbers():
-            case = _case_from(record)
+            case = case_from(record)
             key = (case.community, case.audience)
             self._numbers[key] = max(self._numbers.get(key, 0), case.number or 0)
         for record in await questions.cases(now - _CLOSED_KEPT_MS):
-            self._put(_case_from(record))
+            self._put(case_from(record))
         for row in await questions.buttons(now):
             button = Button(*row)
             self._buttons[button.room_id, button.event_id, button.key] = button
@@ -167,6 +166,7 @@ class CaseBook:
             contact=effect.contact,
             late=effect.late,
             asked_ms=now if effect.asked else None,
+            untold=effect.unwritten,
         )
         if effect.asked and known is not None:  # whoever decided it does not look again (CARE, rule 17)
             case = replace(case, earlier=known.reference, not_by=known.owner)
@@ -194,6 +194,7 @@ class CaseBook:
             count=case.count + 1,
             contact=case.contact or effect.contact,
             late=case.late or effect.late,
+            untold=effect.unwritten if case.track is Track.CONCERN and effect.severity >= 3 else case.untold,
         )
         if not worse:
             return case
@@ -364,7 +365,7 @@ class CaseBook:
         row = {
             "homeserver": self._homeserver,
             "id": case.id,
-            "record": orjson.dumps(asdict(case)),
+            "record": record_of(case),
             "opened_ms": case.opened_ms,
             "closed_ms": case.closed_ms,
         }
@@ -372,7 +373,11 @@ class CaseBook:
 
     def _put(self, case: Case) -> None:
         self._cases[case.id] = case
-        self._current[case.community, case.track, case.about] = case.id
+        key = (case.community, case.track, case.about)
+        newest = self._cases.get(self._current.get(key, ""))
+        older = newest is not None and not case.open and (newest.open or newest.opened_ms > case.opened_ms)
+        if newest is None or not older:  # one that was closed long ago may still lose a card
+            self._current[key] = case.id
         for card in case.cards:
             self._cards[card.room_id, card.event_id] = case.id
 
@@ -389,12 +394,3 @@ def _wordless(effect: OpenCase) -> bool:
 def plain_key(key: str) -> str:
     """Return a reaction's key without the marks that keyboards add: how it is drawn, and the colour of a skin."""
     return "".join(sign for sign in key[:20] if sign not in "\ufe0e\ufe0f" and not "\U0001f3fb" <= sign <= "\U0001f3ff")
-
-
-def _case_from(record: Mapping[str, Any]) -> Case:
-    fields: dict[str, Any] = dict(record)
-    fields["track"], fields["audience"] = Track(fields["track"]), Audience(fields["audience"])
-    fields["state"] = CaseState(fields["state"])
-    fields["events"] = tuple(CaseEvent(**one) for one in fields["events"])
-    fields["cards"] = tuple(CardOf(**one) for one in fields["cards"])
-    return Case(**fields)

@@ -1,5 +1,5 @@
 """What somebody writes to the guardian in private: `help` and `appeal` open a case that people answer, `quiet` stops
-what a program writes, `yes` asks for the numbers that it spoke of. Anything else is told how to reach a person.
+what a program writes, `yes` asks for the numbers that it promised. Anything else is told how to reach a person.
 
 `help` alone in a group counts too, and is answered in private (CARE, rules 2 and 3).
 """
@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from appservice.cases.spoken import spoken
 from appservice.cases.words import is_for_a_case
 from appservice.flow import (
     ANSWERED,
+    SENT,
     BeQuiet,
     Concerned,
     DirectMessage,
@@ -25,6 +27,7 @@ from appservice.flow import (
     Track,
     UrgentCard,
     UrgentMessage,
+    promised,
     unanswered,
 )
 
@@ -49,10 +52,22 @@ _WORD: Final = re.compile(r"[^\W\d_]+", re.UNICODE)
 _CALLS: Final = frozenset({"help", "help me", "help please", "please help", "please help me", "i need help", "sos"})
 #: Who says thank you does not ask.
 _THANKS: Final = frozenset({"thanks", "thank", "thankyou", "ta", "cheers"})
+#: All that somebody says who wants no messages, but for words of kindness; "please stop me" is no such thing.
+_QUIET: Final = frozenset(
+    {"quiet", "be quiet", "go quiet", "stop", "unsubscribe", "no more messages"}
+    | {f"stop {what}" for what in ("messages", "these messages", "all messages", "sending messages")}
+    | {f"stop {what}{whom}" for what in ("messaging", "texting", "writing", "writing to") for whom in ("", " me")}
+)
+_KIND: Final = frozenset({"please", "pls", "now", "thanks", "thank", "you", "bot"})
 _YES: Final = frozenset({"yes", "y", "yeah", "yep", "yup", "ok", "okay", "safe"})
+#: What may stand beside a yes. Anything else is more than a yes: "ok but he reads my phone" is none (CARE, rule 6).
+_BESIDE_YES: Final = (_YES | _KIND).union(
+    ["it", "is", "its", "s", "i", "am", "im", "m", "here", "can", "could", "to", "me", "send", "read", "call", "them", "the", "numbers"]
+)
+_BEFORE_SAFE: Final = frozenset({"it", "its", "i", "im"})
 _NO: Final = frozenset({"no", "n", "nope", "nah", "not"})
-#: Signs of which a program first asks whether it is safe to read (CARE, rule 6).
-_ASKED_FIRST: Final = frozenset({"disclosure", "domestic_abuse"})
+#: Words that make no of what begins like a yes, or speaks of being safe.
+_BUT_NO: Final = _NO | {"t", "isnt", "never", "dont", "cant", "unsafe"}
 
 
 class Requests:
@@ -66,32 +81,23 @@ class Requests:
             return
         if event.replaces is not None or not event.sender:
             return
-        words = _words(event.content.get("body"))
+        words = _words(spoken(event.content, facts.ghosts.guardian))
         if facts.room.place is Place.GROUP:
             if " ".join(words) in _CALLS:
                 yield from self._asks(item, facts, _HELP)
             return
         if facts.room.place is not Place.DIRECT or facts.direct_rooms.get(event.sender) != event.room_id:
             return
-        if is_for_a_case(event.content, event.room_id, facts.cases):
+        if is_for_a_case(event.content, event.room_id, facts):
             return
         yield from self._in_private(item, facts, words)
 
     def _in_private(self, item: EventInput, facts: Facts, words: list[str]) -> Iterable[Effect]:
-        event, first = item.event, words[0] if words else ""
-        wrote = unanswered(facts.concerns.get(event.sender, ()))
-        if wrote is not None:
-            yield Concerned(
-                source=item.id,
-                rule=self.name,
-                lane=item.lane,
-                ordinal=2,
-                user_id=event.sender,
-                kind=ANSWERED,
-                severity=0,
-                at_ms=item.received_ms,
-            )
-        if first == "quiet" and len(words) == 1:
+        event = item.event
+        concerns = facts.concerns.get(event.sender, ())
+        if unanswered(concerns) is not None:
+            yield self._notes(item, ANSWERED)
+        if _wants_quiet(words):
             yield self._quiet(item, quiet=True)
             yield self._tells(item, "direct.quiet")
             return
@@ -99,15 +105,33 @@ class Requests:
         if asked is not None:
             yield from self._asks(item, facts, asked)
             return
-        if first == "hello" and event.sender in facts.quiet:
+        if words[:1] == ["hello"] and event.sender in facts.quiet:
             yield self._quiet(item, quiet=False)
         elif event.sender in facts.quiet:
             return
-        if wrote is not None and wrote.wrote_about in _ASKED_FIRST and first in _YES | _NO:
-            if first in _YES:  # else it is not safe: nothing more is written (CARE, rule 6)
-                yield self._helplines(item, wrote.wrote_about)
+        yield from self._answers(item, promised(concerns), words)
+
+    def _answers(self, item: EventInput, kind: str, words: list[str]) -> Iterable[Effect]:
+        """Send the numbers that were promised for a sign of this kind once it is safe; else say how to reach a person."""
+        if kind and _is_yes(words):
+            yield self._helplines(item, kind)
+            yield self._notes(item, SENT)
+        elif kind and _is_no(words):
+            return  # it is not safe: nothing more is written (CARE, rule 6)
         elif not item.late:
-            yield self._tells(item, "direct.how")
+            yield self._tells(item, "care.safe_first" if kind else "direct.how")
+
+    def _notes(self, item: EventInput, kind: str) -> Concerned:
+        return Concerned(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            ordinal=2 if kind == ANSWERED else 3,
+            user_id=item.event.sender,
+            kind=kind,
+            severity=0,
+            at_ms=item.received_ms,
+        )
 
     def _quiet(self, item: EventInput, *, quiet: bool) -> BeQuiet:
         return BeQuiet(source=item.id, rule=self.name, lane=item.lane, user_id=item.event.sender, quiet=quiet)
@@ -165,8 +189,23 @@ class Requests:
         )
 
 
-def _words(body: object) -> list[str]:
-    return [word.lower() for word in _WORD.findall(body[:_LOOKED_AT])] if isinstance(body, str) else []
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text[:_LOOKED_AT])]
+
+
+def _wants_quiet(words: list[str]) -> bool:
+    return " ".join(word for word in words if word not in _KIND) in _QUIET
+
+
+def _is_yes(words: list[str]) -> bool:
+    begins = words[:1] and (words[0] in _YES or (words[0] in _BEFORE_SAFE and "safe" in words))
+    return bool(begins) and _BESIDE_YES.issuperset(words)
+
+
+def _is_no(words: list[str]) -> bool:
+    if words[:1] and words[0] in _NO:
+        return True
+    return not _BUT_NO.isdisjoint(words) and ("safe" in words or "unsafe" in words or words[0] in _YES)
 
 
 def _request(words: list[str]) -> _Request | None:

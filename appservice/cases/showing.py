@@ -59,8 +59,12 @@ class Showing:
     clock: Clock
     whole: Whole
     around: Around
-    #: the content of a message of a case that stands in a private room, which nobody else can read
-    in_private: Callable[[CaseEvent], Awaitable[Mapping[str, Any] | None]]
+    #: whether a room is one person's with us, where nobody else can read
+    is_private: Callable[[str], bool]
+    #: `is_hidden(room_id, user_id)`: whether somebody cannot read what stands in a room
+    is_hidden: Callable[[str, str], bool]
+    #: the content of a message of a case, as it stands now
+    standing: Callable[[CaseEvent], Awaitable[Mapping[str, Any]]]
 
 
 class ShowEvidenceExecutor:
@@ -126,7 +130,7 @@ class ShowEvidenceExecutor:
             return "case.show_too_late", (item,)
         count, event_id, sealed = await self._with.questions.evidence_of(case.id, effect.item)
         if sealed is None:
-            return await self._in_private(effect, case, item) or _nothing(case, item, count)
+            return await self._standing(effect, case, item) or self._nothing(effect, case, item, count)
         event = await self._opened(sealed)
         if event is None:
             return "case.vault_closed", (item,)
@@ -147,26 +151,29 @@ class ShowEvidenceExecutor:
         }
         return "case.shown", (first, *(stood or ()))
 
-    async def _in_private(
+    async def _standing(
         self, effect: ShowEvidence, case: Case, item: dict[str, str]
     ) -> tuple[str, tuple[Item, ...]] | None:
-        """What somebody in need wrote to the guardian: no one else can read it, and nothing of it is kept by us."""
-        if case.track is not Track.CONCERN or effect.item > len(case.events):
+        """What somebody in need wrote where who asks cannot read it: to the guardian alone, or in a group of others.
+
+        Nothing of it is kept by us. The newest comes first: it is the one that the card speaks of.
+        """
+        written = [one for one in reversed(case.events) if self._with.is_hidden(one.room_id, effect.user_id)]
+        if case.track is not Track.CONCERN or effect.item > len(written):
             return None
+        event = written[effect.item - 1]
         try:
-            content = await self._with.in_private(case.events[effect.item - 1])
+            content = await self._with.standing(event)
         except Rejected as error:
             if error.temporary:
                 raise
             return None
-        if content is None:
-            return None
         words = self._with.whole(content)
         shown = fitting(words, _SHOWN_MOST, _BYTES_MOST)
         first = item | {
-            "of": str(len(case.events)),
-            "next": str(effect.item + 1) if effect.item < len(case.events) else "",
-            "edit": "alone",
+            "of": str(len(written)),
+            "next": str(effect.item + 1) if effect.item < len(written) else "",
+            "edit": "alone" if self._with.is_private(event.room_id) else "stands",
             "cut": "yes" if len(shown) < len(words) else "no",
             "words": shown,
         }
@@ -184,13 +191,15 @@ class ShowEvidenceExecutor:
             return None
         return event if isinstance(event, dict) else None
 
-
-def _nothing(case: Case, item: dict[str, str], count: int) -> tuple[str, tuple[Item, ...]]:
-    """What is said where there is nothing to open."""
-    if count:
-        return "case.no_such_item", (item | {"count": str(count)},)
-    if case.track is Track.CONDUCT:
-        return "case.no_copy", (item,)
-    newest = case.events[-1] if case.events else None
-    where = {"room": newest.room_id, "event": newest.event_id} if newest is not None else {}
-    return "case.nothing_kept", (item | where,)
+    def _nothing(
+        self, effect: ShowEvidence, case: Case, item: dict[str, str], count: int
+    ) -> tuple[str, tuple[Item, ...]]:
+        """What is said where there is nothing to open. It links what who asks can read."""
+        if count:
+            return "case.no_such_item", (item | {"count": str(count)},)
+        if case.track is Track.CONDUCT:
+            return "case.no_copy", (item,)
+        hidden = self._with.is_hidden
+        newest = next((one for one in reversed(case.events) if not hidden(one.room_id, effect.user_id)), None)
+        where = {"room": newest.room_id, "event": newest.event_id} if newest is not None else {}
+        return "case.nothing_kept", (item | where,)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from appservice.cases.spoken import spoken
 from appservice.flow import (
     CardEdit,
     Case,
@@ -69,7 +70,7 @@ class CaseWords:
             return self._tapped(item, facts, cases)
         if event.type != "m.room.message" or event.content.get("msgtype") != "m.text":
             return ()
-        said = _read(event.content)
+        said = _read(event.content, facts.ghosts.guardian)
         return self._typed(item, facts, cases, said) if said is not None else ()
 
     # -- taps ------------------------------------------------------------------------------------------------------
@@ -203,9 +204,10 @@ class CaseWords:
         )
 
 
-def is_for_a_case(content: Mapping[str, Any], room_id: str, cases: Cases | None) -> bool:
+def is_for_a_case(content: Mapping[str, Any], room_id: str, facts: Facts) -> bool:
     """Return whether somebody speaks of a case in a private room, so that nobody else need answer."""
-    said = _read(content) if cases is not None else None
+    cases = facts.cases
+    said = _read(content, facts.ghosts.guardian) if cases is not None else None
     if said is None or cases is None:
         return False
     return bool(said.reference or (said.answers and cases.by_card(room_id, said.answers) is not None))
@@ -228,16 +230,9 @@ def follow_up(source: str, rule: str, lane: Lane, case: Case, *, passed_on: bool
     yield CardEdit(**common)
 
 
-def _read(content: Mapping[str, Any]) -> _Said | None:
-    body = content.get("body")
-    if not isinstance(body, str):
-        return None
-    lines = body[:_LOOKED_AT].split("\n")
+def _read(content: Mapping[str, Any], guardian: str) -> _Said | None:
     answers = _answered(content)
-    if answers:  # older clients quote what they answer, each line after a sign
-        while lines and lines[0].startswith(">"):
-            lines.pop(0)
-    words = " ".join(lines).split()
+    words = spoken(content, guardian)[:_LOOKED_AT].split()
     if not words or (word := words[0].lower().rstrip(".,!")) not in _WORDS:
         return None
     found = _ITEM.fullmatch(words[1].rstrip(".,:")) if len(words) > 1 else None

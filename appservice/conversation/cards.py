@@ -244,6 +244,8 @@ class CardExecutor:
     def _items(self, case: Case, calls: Collection[str] = ()) -> tuple[Item, ...]:
         common = {"person": case.about, "kind": case.kind, "severity": str(case.severity)}
         events = [common | self._place_of(one) for one in case.events]
+        if case.track is Track.CONCERN:
+            events = [one | {"sign": event.kind} for one, event in zip(events, case.events, strict=True)]
         if case.track is Track.CONDUCT:
             what = zip(events, case.events, strict=True)
             events = [one | {"kind": event.kind, "stands": "yes" if event.stands else "no"} for one, event in what]

@@ -24,7 +24,7 @@ from appservice.flow import (
 
 _RULE = "care_gate"
 #: What a program says to any words, and to words that ask: nothing of it beside a kind answer to a sign of distress.
-_OF_COURSE = {"direct.how", "direct.help_heard"}
+_OF_COURSE = {"direct.how", "direct.help_heard", "care.safe_first"}
 #: The rule that finds contact details.
 _DETAILS = "personal_data"
 

@@ -147,6 +147,7 @@ class Concern:
             room_id=event.room_id,
             event_id=event.event_id,
             late=item.late,
+            unwritten=sign.severity >= 3 and event.sender in facts.quiet,
         )
         yield UrgentCard(
             **common,
@@ -168,8 +169,8 @@ class Concern:
 
     def _may_write(self, item: EventInput, facts: Facts, sign: Sign) -> bool:
         """Whether a program writes to somebody now, or leaves it to people (CARE, rule 9)."""
-        if sign.severity < 3:
-            return False
+        if sign.severity < 3 or item.event.sender in facts.quiet:
+            return False  # what is not wanted is not noted as written either: it is once they want to hear us again
         known = facts.concerns.get(item.event.sender, ())
         lately = [one for one in known if facts.now_ms - one.at_ms < SIGNPOST_AGAIN_MS]
         if any(one.wrote_about == sign.kind and one.severity >= sign.severity for one in lately):

@@ -40,8 +40,11 @@ from appservice.flow.effects import (
 from appservice.flow.events import Event, replaced
 from appservice.flow.facts import (
     ANSWERED,
+    ASKED_FIRST,
     DISTRESS_MS,
+    GUARDIAN_NAME,
     RELEASED,
+    SENT,
     WROTE,
     ConcernFact,
     Facts,
@@ -50,6 +53,7 @@ from appservice.flow.facts import (
     RoomFacts,
     Rules,
     in_distress,
+    promised,
     unanswered,
 )
 from appservice.flow.inputs import LATE_AFTER_MS, EventInput, Lane, Origin
@@ -68,9 +72,12 @@ from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
 __all__ = [
     "ANSWERED",
+    "ASKED_FIRST",
     "DISTRESS_MS",
+    "GUARDIAN_NAME",
     "LATE_AFTER_MS",
     "RELEASED",
+    "SENT",
     "SERIES",
     "WROTE",
     "AnswerInvite",
@@ -133,6 +140,7 @@ __all__ = [
     "effect_from_record",
     "effect_key",
     "in_distress",
+    "promised",
     "replaced",
     "transaction_id",
     "unanswered",

@@ -13,7 +13,7 @@ class OpenCase(Effect):
     """Something happened that people must look at: it joins the open case about this person, or opens one.
 
     `asked`: the person themselves asks for somebody (of a concern), or for a second look (of conduct). `stands`: a message
-    about conduct that was not removed.
+    about conduct that was not removed. `unwritten`: they would be written to about it, but for their wish.
     """
 
     type: ClassVar[str] = "open_case"
@@ -30,6 +30,7 @@ class OpenCase(Effect):
     late: bool = False
     asked: bool = False
     stands: bool = False
+    unwritten: bool = False
 
     @property
     def target(self) -> str:

@@ -104,7 +104,8 @@ class ConcernFact:
     """A concern for somebody: its kind, severity (1 to 4) and when it was seen, in ms since 1970.
 
     Or a note about them: that a person ended the pause of automatic rules (`RELEASED`), that a program wrote to them
-    about a sign (`WROTE` and the sign's kind), that they wrote to it (`ANSWERED`).
+    about a sign (`WROTE` and the sign's kind), that they wrote to it (`ANSWERED`), that it sent the numbers which it had
+    promised (`SENT`).
     """
 
     kind: str
@@ -113,7 +114,7 @@ class ConcernFact:
 
     @property
     def is_sign(self) -> bool:
-        return not (self.kind in {RELEASED, ANSWERED} or self.kind.startswith(WROTE))
+        return not (self.kind in {RELEASED, ANSWERED, SENT} or self.kind.startswith(WROTE))
 
     @property
     def wrote_about(self) -> str:
@@ -121,7 +122,9 @@ class ConcernFact:
         return self.kind.removeprefix(WROTE) if self.kind.startswith(WROTE) else ""
 
 
-RELEASED, ANSWERED, WROTE = "released", "answered", "wrote."
+RELEASED, ANSWERED, SENT, WROTE = "released", "answered", "sent", "wrote."
+#: Signs of which a program first asks whether it is safe to read, and promises numbers after a yes (CARE, rule 6).
+ASKED_FIRST = frozenset({"disclosure", "domestic_abuse"})
 
 
 def unanswered(concerns: Sequence[ConcernFact]) -> ConcernFact | None:
@@ -134,6 +137,19 @@ def unanswered(concerns: Sequence[ConcernFact]) -> ConcernFact | None:
     return None
 
 
+def promised(concerns: Sequence[ConcernFact]) -> str:
+    """Return the kind of sign for which a program promised somebody numbers that it has not sent; "" if there is none.
+
+    A promise outlives what they write in between: "which numbers?" is no yes, and the yes may come after it.
+    """
+    for one in reversed(concerns):
+        if one.kind == SENT:
+            return ""
+        if one.wrote_about in ASKED_FIRST:
+            return one.wrote_about
+    return ""
+
+
 def in_distress(concerns: Sequence[ConcernFact], now_ms: int) -> bool:
     """Return whether one of a person's concerns (oldest first) is of the last day, and nobody ended its pause since."""
     for one in reversed(concerns):
@@ -142,6 +158,10 @@ def in_distress(concerns: Sequence[ConcernFact], now_ms: int) -> bool:
         if one.is_sign and one.at_ms > now_ms - DISTRESS_MS:
             return True
     return False
+
+
+#: What people see as the guardian's name. It tells nothing on a lock screen (CARE, rule 6).
+GUARDIAN_NAME = "Helper (bot)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -45,10 +45,13 @@ class Concerns:
             "at_ms": effect.at_ms,
         }
 
-        def undo() -> None:
-            self._known[effect.user_id] = tuple(one for one in self._known[effect.user_id] if one is not fact)
+        return Commit(concerns=[row], undo=[] if fact.is_sign else [self._forgetting(effect.user_id, fact)])
 
-        return Commit(concerns=[row], undo=[] if fact.is_sign else [undo])
+    def _forgetting(self, user_id: str, fact: ConcernFact) -> Callable[[], None]:
+        def undo() -> None:
+            self._known[user_id] = tuple(one for one in self._known[user_id] if one is not fact)
+
+        return undo
 
     def hold_back(self, effect: Effect) -> bool:
         """Whether an effect would correct somebody who is in distress at this moment.
@@ -61,10 +64,11 @@ class Concerns:
         return in_distress(self._known.get(effect.conduct_on, ()), self._clock.now_ms())
 
     def release(self, user_id: str, source: str, at_ms: int) -> Commit:
-        """A named human ended the pause of automatic rules for a person; return the row."""
-        self._add(user_id, ConcernFact(RELEASED, 0, at_ms))
+        """A named human ended the pause of automatic rules for a person; return the row. Refused, the pause goes on."""
+        fact = ConcernFact(RELEASED, 0, at_ms)
+        self._add(user_id, fact)
         row = {"homeserver": self._homeserver, "source": source, "user_id": user_id, "kind": RELEASED}
-        return Commit(concerns=[row | {"severity": 0, "at_ms": at_ms}])
+        return Commit(concerns=[row | {"severity": 0, "at_ms": at_ms}], undo=[self._forgetting(user_id, fact)])
 
     def _add(self, user_id: str, concern: ConcernFact) -> None:
         fresh = self._clock.now_ms() - KEPT_MS

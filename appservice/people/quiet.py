@@ -29,11 +29,15 @@ class Quiet:
                 self._people.add(name.removeprefix(_NAME))
 
     def note(self, effect: Effect) -> Commit:
-        """Note what somebody wants; return the row."""
+        """Note what somebody wants; return the row. Where the store refuses it, it is as it was: their word comes again."""
         assert isinstance(effect, BeQuiet)
-        (self._people.add if effect.quiet else self._people.discard)(effect.user_id)
+        before = effect.user_id in self._people
+        self._set(effect.user_id, quiet=effect.quiet)
         row = {"homeserver": self._homeserver, "name": _NAME + effect.user_id, "value": "yes" if effect.quiet else ""}
-        return Commit(positions=[row])
+        return Commit(positions=[row], undo=[lambda: self._set(effect.user_id, quiet=before)])
+
+    def _set(self, user_id: str, *, quiet: bool) -> None:
+        (self._people.add if quiet else self._people.discard)(user_id)
 
     def wants(self, effect: DirectMessage) -> bool:
         """Whether its person wants this message."""

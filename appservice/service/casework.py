@@ -96,7 +96,9 @@ class Casework:
             clock,
             whole,
             around,
-            self._stands_in_private,
+            self._is_private,
+            self._is_hidden,
+            self._standing,
         )
         self.executors: dict[str, Executor] = {
             "card": self.cards,
@@ -171,10 +173,11 @@ class Casework:
         room = self._core.projection.room(room_id)
         return room is not None and room.place is Place.DIRECT
 
-    async def _stands_in_private(self, event: CaseEvent) -> Mapping[str, Any] | None:
-        """The content of what somebody wrote to us alone, as it is now; None for what stands where leads may read it."""
-        if not self._is_private(event.room_id):
-            return None
+    def _is_hidden(self, room_id: str, user_id: str) -> bool:
+        return self._is_private(room_id) or not self._reads(room_id, user_id)
+
+    async def _standing(self, event: CaseEvent) -> Mapping[str, Any]:
+        """The content of a message, as it is now."""
         found = await self._core.client.event(event.room_id, event.event_id, self._core.actors[Identity.GUARDIAN])
         return parse_event(found, event.room_id).content
 

@@ -16,7 +16,7 @@ from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
 from appservice.conversation import Catalogue, opens_again, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
-from appservice.flow import Clock, Effect, Executor, Handler, Identity, Item, Rendered, Wording
+from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity, Item, Rendered, Wording
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
 from appservice.matrix import (
     Actor,
@@ -52,8 +52,6 @@ log = structlog.get_logger()
 
 #: Devices whose transaction ids the homeserver remembers for us (24 h, over restarts).
 DEVICE = "INGLENOOK"
-#: How the guardian appears to people, also on a lock screen: neutral (CARE, rule 6).
-GUARDIAN_NAME = "Helper (bot)"
 #: Seconds between two audits, in which each room is read once.
 AUDIT_S = 3600.0
 #: Seconds that a start waits at most for what was missed, before rooms are compared with the policy.

@@ -79,3 +79,18 @@ async def test_help_alone_in_a_group_is_answered_in_private(room: Room) -> None:
     said = await room.says(READER, "Help!")
     await room.told(READER, "asked for them")
     await room.carded("Somebody asks for a person", READER, quote(said, safe=""), room="safeguarding", reader=LEAD)
+
+
+async def test_numbers_come_after_a_clear_yes_and_what_was_written_alone_is_read_to_the_lead(room: Room) -> None:
+    await room.says(MEMBER, "he hit me again last night")
+    await room.told(MEMBER, "Is it safe for you to read messages here?")
+    await alone(room, MEMBER)
+    await room.says(MEMBER, "ok but he reads my phone", "private")
+    await room.told(MEMBER, "yes and nothing else")
+    await room.says(MEMBER, "Helper (bot): yes", "private")
+    await room.told(MEMBER, "0808 2000 247")
+    await room.says(MEMBER, "help, I am in the car park", "private")
+    del room.rooms["private"]
+    await room.carded("They asked the helper program", "show S-0001 REASON", room="safeguarding", reader=LEAD)
+    await room.says(LEAD, "Helper (bot): show S-0001 to answer them", "safeguarding")
+    await room.told(LEAD, "S-0001", "I am in the car park")

@@ -13,6 +13,7 @@ from appservice.cases.showing import SHOWN_MS
 from appservice.conversation.texts import TEXTS
 from appservice.detection.care_gate import withheld
 from appservice.flow import (
+    GUARDIAN_NAME,
     Audience,
     Card,
     DirectMessage,
@@ -28,7 +29,6 @@ from appservice.intake import INVITED, REACHED
 from appservice.matrix import parse_event
 from appservice.membership import Arrivals, Doors
 from appservice.people.direct_rooms import direct_room_body
-from appservice.service.core import GUARDIAN_NAME
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.vault import AgeVault
 from tests.support.direct_room_world import world

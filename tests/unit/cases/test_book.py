@@ -351,3 +351,16 @@ def _opens(event_id: str) -> OpenCase:
         room_id="!r",
         event_id=event_id,
     )
+
+
+def test_a_closed_case_that_loses_a_card_does_not_hide_the_open_one() -> None:
+    desk = Desk()
+    old, _ = desk.book.numbered(desk.happens())
+    card = CardOf("!moderators", "$card", desk.clock.now, 2)
+    desk.book.carded(old.id, card)
+    desk.does(old, "close", MODERATOR, "resolved")
+    desk.clock.now += 1000
+    new = desk.happens()
+    assert new.id != old.id
+    desk.book.forget_card(old.id, card)
+    assert desk.happens().id == new.id, "else one more case would be opened for them at each message"

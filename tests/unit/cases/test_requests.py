@@ -115,6 +115,31 @@ def test_whoever_asks_for_nobody_in_private_is_told_how(body: object) -> None:
     assert desk.book.all_ids() == []
 
 
+QUOTED = f"> <{GHOSTS.guardian}> Hello. To reach a person, reply help. Was I wrong? Reply appeal.\n\n"
+
+
+@pytest.mark.parametrize("body", ["no", "what is this", "ok"])
+def test_our_own_words_quoted_above_an_answer_call_nobody(body: str) -> None:
+    desk = Asking()
+    desk.says(QUOTED + body)
+    assert desk.book.all_ids() == []
+    assert desk.says(QUOTED + "help", GROUP), "what stands below them does"
+    assert desk.says("Helper (bot): help", GROUP), "and what stands behind our name"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["quiet", "Quiet please", "STOP", "please stop", "stop messaging me", "Helper (bot): quiet", QUOTED + "stop"],
+)
+def test_who_wants_quiet_is_heard_in_the_ways_people_say_it(body: str) -> None:
+    assert texts(Asking().says(body)) == ["direct.quiet"]
+
+
+@pytest.mark.parametrize("body", ["please stop me", "make it stop", "it is too quiet here", "please", "quiet room?"])
+def test_what_only_sounds_like_it_is_not_heard_so(body: str) -> None:
+    assert texts(Asking().says(body)) == ["direct.how"]
+
+
 def test_an_edit_asks_for_nothing_twice() -> None:
     desk = Asking()
     desk.says("help")

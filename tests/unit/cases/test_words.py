@@ -288,5 +288,29 @@ def test_in_a_private_room_a_case_is_answered_once_and_people_who_talk_are_still
         content: dict[str, Any] = {"body": body, "msgtype": "m.text"}
         if answers is not None:
             content["m.relates_to"] = {"m.in_reply_to": {"event_id": answers}}
-        assert is_for_a_case(content, DM, team.book) is theirs, body
-        assert is_for_a_case(content, TEAM, team.book) is (theirs or answers == "$card")
+        facts = Facts(team.clock.now, RoomFacts(DM), GHOSTS, "x", cases=team.book)
+        assert is_for_a_case(content, DM, facts) is theirs, body
+        assert is_for_a_case(content, TEAM, facts) is (theirs or answers == "$card")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Helper (bot): ack H-0001",
+        "helper (BOT) ack h-0001",
+        "@Helper (bot), ack H-0001",
+        f"{GHOSTS.guardian}: ack H-0001",
+        f"> <{GHOSTS.guardian}> Do you have this?\n> Reply escalate H-0001\n\nack H-0001",
+        "> Somebody may need you.\nHelper (bot): ack H-0001",
+    ],
+)
+def test_a_word_counts_behind_our_name_and_below_what_a_client_or_a_bridge_quotes(body: str) -> None:
+    assert done(Team().says(MODERATOR, body)) == [("ack", "")]
+    assert done(Team().says(MODERATOR, body.replace(" H-0001", "").replace(" h-0001", ""), "$card")) == [("ack", "")]
+
+
+@pytest.mark.parametrize(
+    "body", ["Helper", "Helper (bot)", "Helper (bot)s ack H-0001", "Jo: ack H-0001", "> ack H-0001"]
+)
+def test_other_names_and_mere_quotations_are_no_word(body: str) -> None:
+    assert Team().says(MODERATOR, body) == []

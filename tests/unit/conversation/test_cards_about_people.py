@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appservice.conversation import CardExecutor
+from appservice.conversation import CardExecutor, Catalogue
 from appservice.conversation import Desk as CardDesk
 from appservice.flow import Attempt, Card, CardEdit, Done, Item, Lane, Postponed, Track, UrgentCard
 from appservice.store import Commit
@@ -36,11 +36,13 @@ class Says:
     def __init__(self) -> None:
         self.said: list[tuple[str, str, str]] = []
         self.called: list[str] = []
+        self.items: tuple[Item, ...] = ()
         self.told: list[str] = []
 
     async def say(
         self, room_id: str, effect: Card, text: str, items: tuple[Item, ...], attempt: Attempt, **more: Any
     ) -> Done:
+        self.items = items
         self.told.append(items[0].get("told", ""))
         self.called.append(items[0].get("calls", ""))
         self.said.append((room_id, text, more.get("replaces") or ""))
@@ -195,3 +197,30 @@ async def test_a_card_does_not_claim_that_somebody_was_told_whose_message_was_no
     table.happens()
     await table.executor.execute(card, Attempt(1))
     assert table.says.told[-1] == "yes"
+
+
+async def test_a_card_says_each_kind_of_sign_and_not_only_the_first() -> None:
+    table = Table()
+    table.happens(track="concern", severity=3, kind="domestic_abuse")
+    table.happens(track="concern", severity=3, kind="suicide")
+    await table.brings(MEMBER, Track.CONCERN, UrgentCard)
+    said = Catalogue(lambda _room: "Lounge", "x", "Monday").render("card.concern", table.says.items).body
+    assert "harm by somebody close" in said
+    assert "thoughts of suicide" in said
+    assert "distress" not in said
+
+
+def test_each_message_that_was_left_for_a_person_is_linked() -> None:
+    """Several are told in one card: they were written in the same moment."""
+    items = tuple({"person": MEMBER, "room": "!r", "event": f"$said-{n}"} for n in range(3))
+    said = Catalogue(lambda _room: "Lounge", "x", "Monday").render("card.withheld", items)
+    assert [said.html.count(f"%24said-{n}") for n in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["suicide", "asks_help"])
+def test_what_a_lock_screen_may_show_is_not_repeated_in_the_middle_of_a_card(kind: str) -> None:
+    item = {"person": MEMBER, "kind": kind, "asked": "yes", "severity": "3", "event": "$1", "room": "!r"}
+    said = Catalogue(lambda _room: "Lounge", "x", "Monday").render("card.concern", (item,)).body
+    assert said.count("They asked the helper program for a person.") == 1
+    assert ("This line is for those" in said[:100]) is (kind == "asks_help")
+    assert "This line is for those" not in said[100:]

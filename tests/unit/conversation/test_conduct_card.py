@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import orjson
 
 from appservice.cases import CaseBook
-from appservice.cases.book import _case_from
+from appservice.cases.records import case_from
 from appservice.conversation import Catalogue
 from appservice.conversation.cards import CardExecutor, _text
 from appservice.flow import Case, Lane, OpenCase
@@ -83,4 +83,4 @@ def test_a_case_from_before_rules_had_names_keeps_its_card() -> None:
     record = orjson.loads(orjson.dumps(case))
     for event in record["events"]:
         del event["kind"], event["stands"]
-    assert _text(_case_from(record)) == "card.contact_details_removed"
+    assert _text(case_from(record)) == "card.contact_details_removed"

@@ -39,6 +39,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "opens": (None, "tomorrow at 9am"),
     "asked": (None, "yes"),
     "private": (None, "yes"),
+    "sign": (None, "suicide", "asks_help"),
     "event": ("$event0", ""),
     # of a case
     "earlier": (None, "H-0007"),
@@ -50,7 +51,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "stands": (None, "yes", "no"),
     # of what was removed
     "words": (None, "Please ring Jo.\nJo is kind."),
-    "edit": (None, "yes", "alone"),
+    "edit": (None, "yes", "alone", "stands"),
     "cut": (None, "yes"),
     "next": (None, "2"),
     "around": ("unread", "read"),
@@ -64,6 +65,7 @@ TOGETHER = (
     ("kind", "reference", "count", "state"),
     ("kind", "severity", "told", "asked", "private", "event", "reference"),
     ("asked", "told", "earlier"),
+    ("kind", "sign", "severity"),
     ("opens", "kind"),
     ("kind", "severity", "stands", "count", "told"),
     ("asked", "stands", "told"),
