@@ -62,7 +62,27 @@ _KIND: Final = frozenset({"please", "pls", "now", "thanks", "thank", "you", "bot
 _YES: Final = frozenset({"yes", "y", "yeah", "yep", "yup", "ok", "okay", "safe"})
 #: What may stand beside a yes. Anything else is more than a yes: "ok but he reads my phone" is none (CARE, rule 6).
 _BESIDE_YES: Final = (_YES | _KIND).union(
-    ["it", "is", "its", "s", "i", "am", "im", "m", "here", "can", "could", "to", "me", "send", "read", "call", "them", "the", "numbers"]
+    [
+        "it",
+        "is",
+        "its",
+        "s",
+        "i",
+        "am",
+        "im",
+        "m",
+        "here",
+        "can",
+        "could",
+        "to",
+        "me",
+        "send",
+        "read",
+        "call",
+        "them",
+        "the",
+        "numbers",
+    ]
 )
 _BEFORE_SAFE: Final = frozenset({"it", "its", "i", "im"})
 _NO: Final = frozenset({"no", "n", "nope", "nah", "not"})

@@ -43,6 +43,12 @@ async def alone(room: Room, who: str) -> None:
     room.rooms["private"] = await eventually(look, f"{who} has a private room")
 
 
+async def says_alone(room: Room, who: str, body: str) -> None:
+    await alone(room, who)
+    await room.says(who, body, "private")
+    del room.rooms["private"]
+
+
 async def test_who_asks_for_a_person_is_answered_and_read_by_the_lead_alone(room: Room) -> None:
     await alone(room, MEMBER)
     await room.says(MEMBER, "help me, I have nobody to talk to", "private")
@@ -84,13 +90,11 @@ async def test_help_alone_in_a_group_is_answered_in_private(room: Room) -> None:
 async def test_numbers_come_after_a_clear_yes_and_what_was_written_alone_is_read_to_the_lead(room: Room) -> None:
     await room.says(MEMBER, "he hit me again last night")
     await room.told(MEMBER, "Is it safe for you to read messages here?")
-    await alone(room, MEMBER)
-    await room.says(MEMBER, "ok but he reads my phone", "private")
+    await says_alone(room, MEMBER, "ok but he reads my phone")
     await room.told(MEMBER, "yes and nothing else")
-    await room.says(MEMBER, "Helper (bot): yes", "private")
+    await says_alone(room, MEMBER, "Helper (bot): yes")
     await room.told(MEMBER, "0808 2000 247")
-    await room.says(MEMBER, "help, I am in the car park", "private")
-    del room.rooms["private"]
+    await says_alone(room, MEMBER, "help, I am in the car park")
     await room.carded("They asked the helper program", "show S-0001 REASON", room="safeguarding", reader=LEAD)
     await room.says(LEAD, "Helper (bot): show S-0001 to answer them", "safeguarding")
     await room.told(LEAD, "S-0001", "I am in the car park")
