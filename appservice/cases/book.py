@@ -168,6 +168,8 @@ class CaseBook:
             asked_ms=now if effect.asked else None,
             untold=effect.unwritten,
         )
+        if case.audience is Audience.PRIVATE and not any(map(self._reached, self.alone(case))):
+            case = replace(case, rung=max(case.rung, 1))  # none of them ever came in: the next are told too
         if effect.asked and known is not None:  # whoever decided it does not look again (CARE, rule 17)
             case = replace(case, earlier=known.reference, not_by=known.owner)
         return self._keep(case)

@@ -133,7 +133,9 @@ class Requests:
 
     def _answers(self, item: EventInput, kind: str, words: list[str]) -> Iterable[Effect]:
         """Send the numbers that were promised for a sign of this kind once it is safe; else say how to reach a person."""
-        if kind and _is_yes(words):
+        if kind and _is_yes(words) and item.late:
+            yield self._tells(item, "care.safe_first")  # by now the screen may be somebody else's
+        elif kind and _is_yes(words):
             yield self._helplines(item, kind)
             yield self._notes(item, SENT)
         elif kind and _is_no(words):
@@ -194,7 +196,8 @@ class Requests:
             case=request.track,
         )
         yield card
-        yield self._tells(item, f"direct.{request.word}_heard", after=card.key)
+        # The answer to a call for help has helplines in it: it waits for nothing, also where no card can leave.
+        yield self._tells(item, f"direct.{request.word}_heard", after=None if request is _HELP else card.key)
 
     def _tells(self, item: EventInput, text: str, after: str | None = None) -> DirectMessage:
         sender, event_id = item.event.sender, item.event.event_id

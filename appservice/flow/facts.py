@@ -105,7 +105,7 @@ class ConcernFact:
 
     Or a note about them: that a person ended the pause of automatic rules (`RELEASED`), that a program wrote to them
     about a sign (`WROTE` and the sign's kind), that they wrote to it (`ANSWERED`), that it sent the numbers which it had
-    promised (`SENT`).
+    promised (`SENT`), that what it wrote last could not be delivered (`UNSENT`).
     """
 
     kind: str
@@ -114,7 +114,7 @@ class ConcernFact:
 
     @property
     def is_sign(self) -> bool:
-        return not (self.kind in {RELEASED, ANSWERED, SENT} or self.kind.startswith(WROTE))
+        return not (self.kind in {RELEASED, ANSWERED, SENT, UNSENT} or self.kind.startswith(WROTE))
 
     @property
     def wrote_about(self) -> str:
@@ -122,7 +122,7 @@ class ConcernFact:
         return self.kind.removeprefix(WROTE) if self.kind.startswith(WROTE) else ""
 
 
-RELEASED, ANSWERED, SENT, WROTE = "released", "answered", "sent", "wrote."
+RELEASED, ANSWERED, SENT, UNSENT, WROTE = "released", "answered", "sent", "unsent", "wrote."
 #: Signs of which a program first asks whether it is safe to read, and promises numbers after a yes (CARE, rule 6).
 ASKED_FIRST = frozenset({"disclosure", "domestic_abuse"})
 

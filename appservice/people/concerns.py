@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from appservice.flow import RELEASED, Card, Clock, Concerned, ConcernFact, Effect, Notice, in_distress
+from appservice.flow import RELEASED, UNSENT, Card, Clock, Concerned, ConcernFact, Effect, Notice, in_distress
 from appservice.store import Commit, Questions
 
 #: ms that concerns are kept in mind: a week, in which nobody gets the same message twice (CARE, rule 9).
@@ -72,4 +72,9 @@ class Concerns:
 
     def _add(self, user_id: str, concern: ConcernFact) -> None:
         fresh = self._clock.now_ms() - KEPT_MS
-        self._known[user_id] = (*(one for one in self._known.get(user_id, ()) if one.at_ms > fresh), concern)
+        known = [one for one in self._known.get(user_id, ()) if one.at_ms > fresh]
+        if concern.kind == UNSENT:
+            unsent = next((one for one in reversed(known) if one.wrote_about), None)
+            self._known[user_id] = tuple(one for one in known if one is not unsent)
+        else:
+            self._known[user_id] = (*known, concern)

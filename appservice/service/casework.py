@@ -24,9 +24,11 @@ from appservice.conversation import CardExecutor, Desk
 from appservice.detection.care_gate import withheld
 from appservice.effects import Speaker
 from appservice.flow import (
+    UNSENT,
     CaseEvent,
     CaseState,
     Clock,
+    Concerned,
     DirectMessage,
     Effect,
     Executor,
@@ -149,6 +151,19 @@ class Casework:
     async def not_reached(self, effect: Effect) -> None:
         """Somebody in need could not be told: their case says so, and more people are called (CARE, rule 5)."""
         assert isinstance(effect, DirectMessage)
+        if effect.rule == "concern":
+            # What nobody could read counts as not written: else they would get nothing for a week (CARE, rule 9).
+            note = Concerned(
+                source=f"not_reached/{effect.key}",
+                rule="not_reached",
+                lane=effect.lane,
+                ordinal=4,
+                user_id=effect.user_id,
+                kind=UNSENT,
+                severity=0,
+                at_ms=self._clock.now_ms(),
+            )
+            await self._enact([note])
         case = self.book.current(self._core.direct_rooms.community, Track.CONCERN, effect.user_id)
         if case is None or not case.open:
             return

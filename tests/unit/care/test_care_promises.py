@@ -11,8 +11,8 @@ import pytest
 
 from appservice.cases import requests
 from appservice.detection.concern import Concern
-from appservice.flow import EventInput, Facts
-from tests.support.house import SAM, fresh_store, open_house
+from appservice.flow import UNSENT, Concerned, EventInput, Facts, Lane
+from tests.support.house import GROUP, SAM, fresh_store, open_house
 from tests.support.removed_rules import Patch, without
 from tests.unit.care.test_care_rules import told, with_private_room, words
 
@@ -116,3 +116,28 @@ async def test_care_06_fails_without(
     remove(monkeypatch)
     with pytest.raises(AssertionError):
         await check(tmp_path)
+
+
+async def test_care_09_what_could_not_be_delivered_counts_as_not_written_also_after_a_restart(tmp_path: Path) -> None:
+    path = fresh_store(tmp_path)
+    async with open_house(path) as house:
+        life = await with_private_room(house)
+        assert told(await life.says(SAM, "I cant go on")) == ["care.suicide"]
+        assert told(await life.says(SAM, "I really cant go on")) == []
+        house.clock.now += 1000
+        unsent = Concerned(
+            source="not_reached",
+            rule="not_reached",
+            lane=Lane("hearth.example", GROUP),
+            user_id=SAM,
+            kind=UNSENT,
+            severity=0,
+            at_ms=house.clock.now,
+        )
+        await house.lanes.enact([unsent])
+        assert house.projection.facts(GROUP, house.clock.now).in_distress(SAM), "the sign stays"
+    async with open_house(path) as house:
+        house.clock.now += 2000
+        life = await with_private_room(house)
+        await life.concerns.load(house.questions)
+        assert told(await life.says(SAM, "I cant go on like this")) == ["care.suicide"]

@@ -364,3 +364,12 @@ def test_a_closed_case_that_loses_a_card_does_not_hide_the_open_one() -> None:
     assert new.id != old.id
     desk.book.forget_card(old.id, card)
     assert desk.happens().id == new.id, "else one more case would be opened for them at each message"
+
+
+def test_care_05_where_nobody_who_is_told_alone_ever_came_in_the_next_are_told_too() -> None:
+    for reached in (True, False):
+        desk = Desk(reached=reached)
+        case = desk.happens(LEAD, track="concern", severity=4, kind="suicide")
+        assert desk.book.audience(case) is Audience.PRIVATE
+        assert desk.book.alone(case) == ((DEPUTY,) if reached else (DEPUTY, OPS))
+        assert desk.book.may(case, OPS) is not reached

@@ -220,3 +220,11 @@ def test_who_appeals_in_vain_is_told() -> None:
     case = desk.does(case, "overdue", "")
     told = [one.text for one in overdue(case, desk.clock.now, "x") if isinstance(one, UrgentMessage)]
     assert told == ["direct.appeal_waits"]
+
+
+def test_care_08_the_answer_to_a_call_for_help_waits_for_no_card() -> None:
+    """It has helplines in it; where no card can leave, it would never come."""
+    (heard,) = [one for one in Asking().says("help") if isinstance(one, DirectMessage)]
+    assert heard.after is None
+    (heard,) = [one for one in Asking().says("appeal") if isinstance(one, DirectMessage)]
+    assert heard.after is not None
