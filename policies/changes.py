@@ -236,10 +236,13 @@ def _class_of_state(event_type: str, before: Content | None, after: Content) -> 
     if event_type in _ONE_WAY:
         return "one_way"
     if event_type == "m.room.power_levels":
-        moved = power_movement(before, after)
-        silenced = "events_default" in moved.tightened and not moved.first
-        return "disruptive" if moved.lowered or silenced else "safe"
-    return "exposing" if movement(event_type, before, after).widens else "safe"
+        powers = power_movement(before, after)
+        silenced = "events_default" in powers.tightened and not powers.first
+        return "disruptive" if powers.lowered or silenced else "safe"
+    moved = movement(event_type, before, after)
+    if event_type == "m.room.retention" and moved.tightens:
+        return "one_way"  # what is older is deleted
+    return "exposing" if moved.widens else "safe"
 
 
 def needs(change: Change) -> frozenset[RoomKey]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from policies.defaults import (
     FEDERATE,
     KINDS,
+    MODERATION_LEVEL,
     ROOM_VERSION,
     SPACE_EVENTS_DEFAULT,
     SPACES,
@@ -31,8 +33,15 @@ from policies.desired import (
     StateKey,
 )
 from policies.governed_rooms import governed_power_levels
+from policies.intent import history_of, join_rule_of, pins_level_of, posting_level_of, weakenings
 from policies.people import People, Person
 from policies.schema import Group, Policy
+from policies.times import Lifetime
+
+_LATER_KEYS: Final = frozenset(
+    {"code_of_conduct", "risk_assessment", "history", "posting", "pins", "retention", "welcome"}
+)
+"""Keys that came into the language after the first policies were in force, and may be left out."""
 
 __all__ = ["compile_community", "policy_digest"]
 
@@ -45,6 +54,10 @@ def policy_digest(policy: Policy) -> str:
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
     if not said["rules"]:
         del said["rules"]  # who says nothing of them has the digest from before they could be named
+    for block in (said["community"], *said["groups"].values()):
+        for name in _LATER_KEYS & block.keys():
+            if block[name] is None:
+                del block[name]  # the same
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
@@ -85,6 +98,7 @@ class _Compiler:
                 *(self.group(group_id, group) for group_id, group in self.groups.items()),
                 *(self.system_room(room) for room in SYSTEM_ROOMS),
             ),
+            weakenings=tuple(weakenings(self.policy)),
         )
 
     def in_space(self, group: Group) -> bool:
@@ -111,8 +125,6 @@ class _Compiler:
         )
 
     def group(self, group_id: str, group: Group) -> DesiredRoom:
-        defaults = KINDS[group.kind]
-        join_rule = TIERS[group.tier].open_join_rule if group.kind == "open" else defaults.join_rule
         if group.kind == "open":
             membership = MembershipRule(anyone=True)
         elif group.kind == "announce":
@@ -126,9 +138,11 @@ class _Compiler:
             kind=group.kind,
             tier=group.tier,
             membership=membership,
-            join_rule=join_rule,
-            history_visibility=defaults.history_visibility,
-            events_default=defaults.events_default,
+            join_rule=join_rule_of(group),
+            history_visibility=history_of(group),
+            events_default=posting_level_of(group),
+            pins_level=pins_level_of(group),
+            retention=group.retention,
             parent="space" if self.in_space(group) else None,
         )
 
@@ -159,6 +173,8 @@ class _Compiler:
         join_rule: JoinRule,
         history_visibility: HistoryVisibility,
         events_default: int,
+        pins_level: int = MODERATION_LEVEL,
+        retention: Lifetime | None = None,
         tier: Tier | None = None,
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
@@ -182,9 +198,12 @@ class _Compiler:
             ("m.room.power_levels", ""): governed_power_levels(
                 self.powers(membership),
                 events_default=events_default,
+                events={"m.room.pinned_events": pins_level},
             ),
             (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
         }
+        if retention is not None:
+            state["m.room.retention", ""] = {"max_lifetime": retention.ms}
         space = kind == "space"
         return DesiredRoom(
             key=key,

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import Severity, did_you_mean, shown
+from policies.intent import choices
 from policies.people import People, PeopleFile, people_of
 from policies.schema import Group, Policy
 from policies.source import Path
+from policies.times import a_year_after
 
-__all__ = ["Problem", "problems_of_people", "problems_of_policy"]
+__all__ = ["Problem", "problems_of_dates", "problems_of_people", "problems_of_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
             advice = "Give each group a name of its own: people could write into the wrong one."
             yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
         yield from _tier(path, group)
+        yield from _choices(path, group)
     yield from _rules(policy)
+    yield from _promises(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
         if contact in seen:
@@ -99,6 +104,60 @@ def _rules(policy: Policy) -> Iterator[Problem]:
                 "it then acts, and somebody is kept safe by it."
             )
             yield Problem(path, f"{name} would only count, without a reason and a name", advice, key=True)
+
+
+def _choices(path: Path, group: Group) -> Iterator[Problem]:
+    for choice in choices(group):
+        where: Path = (*path, choice.aspect)
+        if choice.aspect == "posting" and choice.weaker:
+            message = "everybody could write, so nothing is announced here"
+            yield Problem(where, message, "Leave posting out, or make the group open, hybrid or closed.")
+        elif choice.weaker and not choice.vouched:
+            message = f"{choice.aspect} is wider than a group of kind {group.kind} has it, without a reason and a name"
+            advice = (
+                f'Write "{choice.aspect}: {{value: {choice.value}, because: …, approved_by: safeguarding_lead}}", '
+                f"or leave it out: it is then {choice.default}."
+            )
+            yield Problem(where, message, advice, key=True)
+        elif choice.setting is not None and not choice.weaker and choice.setting.approved_by is not None:
+            message = f"{choice.aspect} {choice.value} is not weaker than a group of kind {group.kind} has it"
+            advice = f"Nobody needs to answer for it. Write only: {choice.aspect}: {choice.value}"
+            yield Problem(where, message, advice, "advice", key=True)
+
+
+def _promises(policy: Policy) -> Iterator[Problem]:
+    conduct, risk = policy.community.code_of_conduct, policy.community.risk_assessment
+    where: Path = ("community", "code_of_conduct")
+    if conduct is not None and conduct.text is None and conduct.address is None:
+        advice = 'Add "text: …" or "address: https://…": people cannot keep to what they cannot read.'
+        yield Problem(where, "the code of conduct says nothing", advice, key=True)
+    if risk is None:
+        return
+    where = ("community", "risk_assessment")
+    if risk.by not in policy.roles:
+        yield Problem((*where, "by"), f'there is no role "{shown(risk.by)}"', did_you_mean(risk.by, policy.roles))
+    if risk.next <= risk.reviewed:
+        message = f"the next review, {risk.next}, is not after the last one, {risk.reviewed}"
+        yield Problem((*where, "next"), message, "Name a later day: a year after the last one at most.")
+    elif risk.next > a_year_after(risk.reviewed):
+        message = "the next review is more than a year after the last one"
+        advice = "Look at it once a year at least: after a year it counts as out of date."
+        yield Problem((*where, "next"), message, advice, "advice")
+
+
+def problems_of_dates(policy: Policy, today: date) -> Iterator[Problem]:
+    """Yield what is out of date on this day. Advice only: a date that has passed stops nothing (CARE, rule 10)."""
+    risk = policy.community.risk_assessment
+    if risk is None:
+        return
+    where: Path = ("community", "risk_assessment")
+    if risk.reviewed > today:
+        message = f"the risk assessment was reviewed on {risk.reviewed}, and today is {today}"
+        yield Problem((*where, "reviewed"), message, "Write the day on which it was done.", "advice")
+    if risk.next <= today:
+        message = f"the risk assessment was to be looked at again by {risk.next}"
+        advice = "Review it, then write the day and the next one. All goes on meanwhile; new risks wait for it."
+        yield Problem((*where, "next"), message, advice, "advice")
 
 
 def _tier(path: Path, group: Group) -> Iterator[Problem]:

@@ -15,7 +15,12 @@ Duty = Literal["moderate", "approve_join", "safeguard", "operate"]
 RuleMode = Literal["enforce", "shadow"]
 SystemRoomKey = Literal["moderators", "safeguarding", "ops"]
 JoinRule = Literal["public", "restricted", "knock", "invite"]
-HistoryVisibility = Literal["shared", "joined"]
+HistoryVisibility = Literal["joined", "invited", "shared"]
+"""From the narrowest to the widest; what anyone may read without being in the room is not offered."""
+Posting = Literal["everybody", "moderators"]
+Pins = Literal["nobody", "moderators", "everybody"]
+Approver = Literal["safeguarding_lead", "deputy"]
+"""Who may answer for a weaker setting: one of the owners of the community, by office."""
 
 ROOM_VERSION: Final = "12"
 FEDERATE: Final = False  # closed by default; partners come with the whole language
@@ -33,12 +38,15 @@ __all__ = [
     "SPACE_EVENTS_DEFAULT",
     "SYSTEM_ROOMS",
     "TIERS",
+    "Approver",
     "ConductRule",
     "Duty",
     "HistoryVisibility",
     "JoinRule",
     "Kind",
     "KindDefaults",
+    "Pins",
+    "Posting",
     "RuleMode",
     "SpaceDefaults",
     "SystemRoom",

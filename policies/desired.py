@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from policies.defaults import Kind, SystemRoomKey, Tier
+from policies.intent import Weakening
 from policies.people import Person
 
 MANAGED_TYPE: Final = "org.inglenook.managed"
@@ -85,13 +86,17 @@ class DesiredRoom:
 
 @dataclass(frozen=True, slots=True)
 class DesiredCommunity:
-    """A community as it should be: the space first, then groups by id, then system rooms, always in that order."""
+    """A community as it should be: the space first, then groups by id, then system rooms, always in that order.
+
+    weakenings: what is weaker than its default, for people to know.
+    """
 
     id: str
     name: str
     server: str
     policy_digest: str
     rooms: tuple[DesiredRoom, ...]
+    weakenings: tuple[Weakening, ...] = ()
     _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

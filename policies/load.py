@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path as FilePath
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from policies.contradictions import Problem, problems_of_people, problems_of_policy
+from policies.contradictions import Problem, problems_of_dates, problems_of_people, problems_of_policy
 from policies.files import people_beside, read_file
 from policies.findings import MAX_FINDINGS, Finding, did_you_mean, has_errors, in_order, shown
 from policies.people import People, PeopleFile, people_of
@@ -59,12 +60,17 @@ class LoadedFiles:
     findings: tuple[Finding, ...]
 
 
-def load_policy(text: str | bytes, filename: str) -> Loaded:
-    """Return the policy that a YAML text states; `filename` is what findings call it. Never raises."""
+def load_policy(text: str | bytes, filename: str, today: date | None = None) -> Loaded:
+    """Return the policy that a YAML text states; `filename` is what findings call it. Never raises.
+
+    With `today`, what is out of date is among the findings, as advice.
+    """
     source = read_yaml(text, filename)
     policy, findings = _validate(source, Policy)
     if policy is not None:
         findings += _located(source, problems_of_policy(policy))
+        if today is not None:
+            findings += _located(source, problems_of_dates(policy, today))
     return Loaded(None if has_errors(findings) else policy, in_order(findings))
 
 
@@ -78,10 +84,10 @@ def load_people(text: str | bytes, filename: str, policy: Policy | None = None) 
     return LoadedPeople(people, in_order(findings))
 
 
-def load_files(policy_path: FilePath, people_path: FilePath | None = None) -> LoadedFiles:
+def load_files(policy_path: FilePath, people_path: FilePath | None = None, today: date | None = None) -> LoadedFiles:
     """Return what the two files say; without `people_path`, people are sought beside the policy (`people_beside`)."""
     read = read_file(policy_path)
-    loaded = load_policy(read.data, str(policy_path)) if read.data is not None else Loaded(None, read.findings)
+    loaded = load_policy(read.data, str(policy_path), today) if read.data is not None else Loaded(None, read.findings)
     where = people_path or people_beside(policy_path)
     read = read_file(where)
     if read.data is None:

@@ -23,9 +23,12 @@ _WITHOUT_EVENT: Final[Mapping[str, Mapping[str, object]]] = {
     "m.room.history_visibility": {"history_visibility": "shared"},
     "m.room.guest_access": {"guest_access": "forbidden"},
     "m.room.server_acl": {"allow": ["*"], "deny": [], "allow_ip_literals": True},
+    "m.room.retention": {},
 }
 
-__all__ = ["Movement", "PowerMovement", "Shift", "movement", "power_movement", "same"]
+KEPT_FOR_EVER: Final = 2**53 - 1  # ms: the largest number that canonical JSON has
+
+__all__ = ["KEPT_FOR_EVER", "Movement", "PowerMovement", "Shift", "kept_ms", "movement", "power_movement", "same"]
 
 
 def same(left: object, right: object) -> bool:
@@ -50,7 +53,7 @@ class Movement:
 
 
 def movement(event_type: str, before: object, after: object) -> Movement:
-    """Return which way join rules, history visibility, guest access or a server ACL move; nothing for other types.
+    """Return which way join rules, history visibility, guest access, a server ACL or retention move, else nothing.
 
     before: the content that holds now, None if there is none.
     """
@@ -61,10 +64,19 @@ def movement(event_type: str, before: object, after: object) -> Movement:
         return _entry(old, new)
     if event_type == "m.room.server_acl":
         return _servers(old, new)
+    if event_type == "m.room.retention":
+        # What was hidden for its age, and not deleted yet, can be read again when it is kept longer.
+        return _moved(kept_ms(old), kept_ms(new))
     name, ranks = (
         ("history_visibility", _HISTORY) if event_type == "m.room.history_visibility" else ("guest_access", _GUESTS)
     )
     return _moved(_rank(ranks, _value(old, name)), _rank(ranks, _value(new, name)))
+
+
+def kept_ms(content: object) -> int:
+    """Return for how many ms `m.room.retention` has messages kept; `KEPT_FOR_EVER` where it does not say."""
+    value = _value(content, "max_lifetime")
+    return value if type(value) is int and 0 <= value < KEPT_FOR_EVER else KEPT_FOR_EVER
 
 
 def _moved(before: int, after: int) -> Movement:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
 from policies.desired import DesiredRoom, RoomKey
+from policies.findings import shown
+from policies.intent import Weakening
 from policies.observed import ObservedRoom, Standing
 from policies.plain_words import named, quoted
 
@@ -21,7 +23,15 @@ NoteKind = Literal[
     "banned",
     "encrypted",
     "unalterable",
+    "weakened",
+    "not_assessed",
 ]
+
+_WEAKER: Final[Mapping[tuple[str, str], str]] = {
+    ("history", "invited"): "those who come in can read what was written since they were invited.",
+    ("history", "shared"): "those who come in can read all that was written before.",
+    ("pins", "everybody"): "everybody can pin messages.",
+}
 
 __all__ = [
     "Note",
@@ -36,6 +46,7 @@ __all__ = [
     "replaced_room",
     "room_not_in_policy",
     "unalterable",
+    "weakened",
 ]
 
 
@@ -115,6 +126,17 @@ def encrypted_room(room: DesiredRoom) -> Note:
 def unalterable(room: DesiredRoom, what: str) -> Note:
     """Something that was fixed when a room was made; `what` says in a sentence what it is, and how it should be."""
     return Note("unalterable", room.key, f"{quoted(room.name)}: {what} Only a new room would change this.")
+
+
+def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
+    """Something that is weaker than its default; `names` are the names of rooms by key."""
+    if weakening.group is None:
+        what = f"The {weakening.what} only counts, and does not act."
+    else:
+        what = f"{quoted(names[weakening.group])}: {_WEAKER[weakening.what, weakening.value]}"
+    office = weakening.approved_by.replace("_", " ")
+    text = f"{what} This is weaker than it is by itself. The {office} answers for it: {shown(weakening.because)}"
+    return Note("weakened", weakening.group, text)
 
 
 def note_record(note: Note) -> dict[str, Any]:

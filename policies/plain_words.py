@@ -7,7 +7,8 @@ from typing import Final
 
 from policies.desired import MANAGED_TYPE
 from policies.findings import shown
-from policies.movements import PowerMovement, Shift, power_movement
+from policies.movements import KEPT_FOR_EVER, PowerMovement, Shift, kept_ms, power_movement
+from policies.times import MS_A_DAY
 
 _ENTRY: Final = {
     "public": "anybody {could} come in",
@@ -90,6 +91,8 @@ def state_words(event_type: str, before: object, after: Mapping[str, object], su
         return _power_words(power_movement(before, after), before, after)
     if event_type == "m.room.server_acl":
         return _server_words(before, after)
+    if event_type == "m.room.retention":
+        return _kept_words(before, after)
     if event_type == "m.room.canonical_alias":
         return f"Its address is {named(str(after.get('alias')))}."
     if event_type == "m.space.child":
@@ -143,6 +146,16 @@ def _server_words(before: object, after: Mapping[str, object]) -> str:
     servers = ", ".join(named(str(one)) for one in allow) if isinstance(allow, list | tuple) else ""
     now = f"only people of {servers} can take part" if servers != "*" else "people of any server can take part"
     return f"From now on, {now}." if before is None else f"Which servers take part is put right: {now} from now on."
+
+
+def _kept_words(before: object, after: object) -> str:
+    was, now = kept_ms(before), kept_ms(after)
+    if now == KEPT_FOR_EVER:
+        return "Messages are kept until a person removes them. What was deleted does not come back."
+    days = f"Messages are kept for {now / MS_A_DAY:g} days"
+    if now > was:
+        return f"{days}, longer than before. What was deleted does not come back."
+    return f"{days}. Older ones are deleted. This cannot be undone."
 
 
 def _power_words(moved: PowerMovement, before: object, after: object) -> str:

@@ -38,6 +38,7 @@ from policies.notes import (
     replaced_room,
     room_not_in_policy,
     unalterable,
+    weakened,
 )
 from policies.observed import Identities, Observed, ObservedRoom
 from policies.people import People
@@ -45,6 +46,7 @@ from policies.plain_words import named
 
 _ADDRESS: Final[StateKey] = ("m.room.canonical_alias", "")
 _MARK: Final[StateKey] = (MANAGED_TYPE, "")
+_RETENTION: Final[StateKey] = ("m.room.retention", "")
 # Within one room and phase; what is not named comes between, by type.
 _FIRST: Final = (CreateRoom, InviteGuardian, JoinGuardian, AddAddress)
 _LAST: Final = (MANAGED_TYPE,)  # says that the policy holds: true only once the rest is done
@@ -86,6 +88,7 @@ class Planner:
         """Return the changes in the order in which they are to be made, and the notes."""
         if not self._observed.admin_capability:
             self._notes.append(no_admin())
+        self._notes.extend(weakened(one, self._names) for one in self._community.weakenings)
         for room in self._community.rooms:
             standing = self._standing.get(room.key)
             if standing == "governed":
@@ -141,6 +144,9 @@ class Planner:
                 self._add(room, self._state(room, present.room_id, key, before, content))
         for key in self._links_to_remove(present, wanted):
             self._add(room, self._state(room, present.room_id, key, present.state[key], {}))
+        if _RETENTION not in wanted and present.state.get(_RETENTION):
+            # Only creators can have set it: the policy did, and says nothing of it any more.
+            self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], {}))
         if not room.membership.anyone:
             self._ask_in(room, present.room_id, present.members)
             self._see_out(room, present)

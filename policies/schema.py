@@ -7,34 +7,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final, Literal, NoReturn, get_args
+from datetime import date
+from typing import Annotated, ClassVar, Final, Literal, NoReturn, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from policies.defaults import Duty, Kind, RuleMode, Tier
+from policies.defaults import Approver, Duty, HistoryVisibility, Kind, Pins, Posting, RuleMode, Tier
 from policies.findings import did_you_mean, shown
 from policies.governed_rooms import HIGHEST_HUMAN_LEVEL
 from policies.hours import EXAMPLE, HoursError, StaffedHours, parse_hours
+from policies.times import Lifetime, TimeError, parse_date, parse_lifetime
 
 SCHEMA_VERSION: Final = 1
 MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
 MAX_NAME: Final = 80  # characters
 MAX_TEXT: Final = 500  # characters
+MAX_SENTENCE: Final = 200  # characters
 
 _SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HOST_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _USER_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{1,24}")
+_ADDRESS: Final = re.compile(r"https://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+=&?#-]{0,200})?")
 
 __all__ = [
     "SCHEMA_VERSION",
     "AcceptLimits",
+    "CodeOfConduct",
     "Community",
     "Group",
+    "HistorySetting",
     "Owners",
+    "PinsSetting",
     "Policy",
+    "RiskAssessment",
     "Role",
     "RuleSetting",
     "ServerName",
@@ -106,13 +114,47 @@ def _hours(value: object) -> StaffedHours:
         _refuse(error.message, error.advice)
 
 
+def _day(value: object) -> date:
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_date(value)
+    except TimeError as error:
+        _refuse(error.message, error.advice)
+
+
+def _lifetime(value: object) -> Lifetime:
+    if isinstance(value, Lifetime):
+        return value
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_lifetime(str(value))
+    except TimeError as error:
+        _refuse(error.message, error.advice)
+
+
+def _web_address(text: str) -> str:
+    if len(text) > 100 or not _ADDRESS.fullmatch(text):
+        advice = 'Write it whole, like "https://charity.example/conduct", with at most 100 characters.'
+        _refuse(f'"{shown(text)}" is not the address of a page', advice)
+    return text
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
 Name = Annotated[str, AfterValidator(_text_of(MAX_NAME, lines=False))]
 Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True))]
 ServerName = Annotated[str, AfterValidator(_server_name)]
 UserId = Annotated[str, AfterValidator(_user_id)]
 Contact = Annotated[str, AfterValidator(_contact)]
+Version = Annotated[str, AfterValidator(_text_of(20, lines=False))]
+Sentence = Annotated[str, AfterValidator(_text_of(MAX_SENTENCE, lines=False))]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 Hours = Annotated[StaffedHours, PlainValidator(_hours), PlainSerializer(str, return_type=str)]
+Day = Annotated[date, PlainValidator(_day), PlainSerializer(str, return_type=str)]
+Kept = Annotated[Lifetime, PlainValidator(_lifetime), PlainSerializer(str, return_type=str)]
 
 
 class StrictModel(BaseModel):
@@ -126,6 +168,26 @@ class Owners(StrictModel):
 
     safeguarding_lead: Slug = Field(description="The role that leads on safeguarding.", examples=["lead"])
     deputy: Slug = Field(description="The role that stands in for the lead; another role.", examples=["deputy"])
+
+
+class CodeOfConduct(StrictModel):
+    """What people agree to when they take part; the helper program tells it to each who joins."""
+
+    version: Version = Field(description="Which version it is, as members read it.", examples=['"2026-09"'])
+    text: Text | None = Field(
+        default=None, description="What it says, in plain words.", examples=['"Be kind. What is said here stays here."']
+    )
+    address: WebAddress | None = Field(
+        default=None, description="The page where it stands.", examples=['"https://charity.example/conduct"']
+    )
+
+
+class RiskAssessment(StrictModel):
+    """Who looked at what may go wrong, and when: needed before a change that exposes people or cannot be undone."""
+
+    reviewed: Day = Field(description="The day of the last review.", examples=["2026-09-01"])
+    next: Day = Field(description="The day by which it is looked at again.", examples=["2027-09-01"])
+    by: Slug = Field(description="The role that did it.", examples=["lead"])
 
 
 class Community(StrictModel):
@@ -150,6 +212,16 @@ class Community(StrictModel):
         description="The charity's own public numbers and addresses, which anybody may write.",
         examples=['["01632 960123", "hello@charity.example"]'],
     )
+    code_of_conduct: CodeOfConduct | None = Field(
+        default=None,
+        description="What people agree to; it is told to each who joins.",
+        examples=['{version: "2026-09", text: "Be kind. What is said here stays here."}'],
+    )
+    risk_assessment: RiskAssessment | None = Field(
+        default=None,
+        description="Without one, no change is made that exposes people or cannot be undone.",
+        examples=["{reviewed: 2026-09-01, next: 2027-09-01, by: lead}"],
+    )
 
 
 class Role(StrictModel):
@@ -172,9 +244,52 @@ class AcceptLimits(StrictModel):
     """Who accepts, and why, that a group of high risk runs on a server that cannot stop private rooms and messages."""
 
     because: Text = Field(description="Why it is accepted.", examples=['"Board minute 2026-07 item 4"'])
-    approved_by: Literal["safeguarding_lead", "deputy"] = Field(
-        description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    approved_by: Approver = Field(description="Which of the owners answers for it.", examples=["safeguarding_lead"])
+
+
+class Setting(StrictModel):
+    """A choice that may need a reason and a name: one word, or `{value: …, because: …, approved_by: …}`."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+    word: ClassVar[str] = "value"
+
+    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    approved_by: Approver | None = Field(
+        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
     )
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody answers for it, with a reason."""
+        return bool(self.because and self.approved_by)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value not in cls.words:
+            _refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
+        return {cls.word: value}
+
+
+class HistorySetting(Setting):
+    """What those who come later can read of what was written before."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(HistoryVisibility)
+
+    value: HistoryVisibility = Field(
+        description="shared: all that was written; invited: from the invite on; joined: only while they are there.",
+        examples=["joined"],
+    )
+
+
+class PinsSetting(Setting):
+    """Who may pin messages, so that everybody sees them first."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(Pins)
+
+    value: Pins = Field(description="everybody, moderators or nobody.", examples=["moderators"])
 
 
 class Group(StrictModel):
@@ -189,26 +304,38 @@ class Group(StrictModel):
         description="Tier high needs it.",
         examples=['{because: "Board minute 2026-07 item 4", approved_by: safeguarding_lead}'],
     )
-
-
-class RuleSetting(StrictModel):
-    """Whether a rule acts or only counts; in a file also one word: `bullying: enforce`."""
-
-    mode: RuleMode = Field(description="Whether it acts (enforce) or only counts (shadow).", examples=["enforce"])
-    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
-    approved_by: Literal["safeguarding_lead", "deputy"] | None = Field(
-        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    history: HistorySetting | None = Field(
+        default=None,
+        description="What those who come later can read: joined, invited or shared; more than its kind gives needs a reason and a name.",
+        examples=["joined"],
+    )
+    posting: Posting | None = Field(
+        default=None, description="Who may write: everybody or moderators.", examples=["moderators"]
+    )
+    pins: PinsSetting | None = Field(
+        default=None,
+        description="Who may pin messages: moderators, nobody, or with a reason and a name everybody.",
+        examples=["nobody"],
+    )
+    retention: Kept | None = Field(
+        default=None,
+        description="How long messages are kept; older ones are deleted for good.",
+        examples=['"180 days"'],
+    )
+    welcome: Sentence | None = Field(
+        default=None,
+        description="A plain sentence that each newcomer to the group is told privately.",
+        examples=['"On Tuesdays at 7 we are all here."'],
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_word(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        modes = get_args(RuleMode)
-        if value not in modes:
-            _refuse(f'"{shown(value)}" is not known here', did_you_mean(value, modes))
-        return {"mode": value}
+
+class RuleSetting(Setting):
+    """Whether a rule acts or only counts; in a file also one word: `bullying: enforce`."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(RuleMode)
+    word: ClassVar[str] = "mode"
+
+    mode: RuleMode = Field(description="Whether it acts (enforce) or only counts (shadow).", examples=["enforce"])
 
 
 class Policy(StrictModel):

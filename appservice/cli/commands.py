@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def check(
     from policies.compile import compile_community
     from policies.load import load_files
 
-    loaded = load_files(policy, people)
+    loaded = load_files(policy, people, date.today())  # noqa: DTZ011  # the day where this person sits
     if as_json:
         out.print(json.dumps([asdict(finding) for finding in loaded.findings], indent=2), markup=False, highlight=False)
     else:

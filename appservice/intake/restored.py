@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import structlog
 
 from appservice.effects import Audit, Outbox
-from appservice.flow import Clock, Effect, effect_from_record
+from appservice.flow import Clock, Effect, RoomFacts, effect_from_record
 from appservice.intake.projection import Projection
 from appservice.matrix import Actor, HomeserverClient, Rejected
 from appservice.store import Commit, Database, Questions
+from policies.movements import kept_ms
+from policies.times import MS_A_DAY
 
 log = structlog.get_logger()
 
@@ -119,9 +121,16 @@ class RestoreCheck:
         return found
 
     async def _known(self, limit: int) -> list[tuple[str, str, int]]:
-        """(room id, event id, received ms) of the newest events in rooms that are or were ours."""
+        """(room id, event id, received ms) of the newest events in rooms that are or were ours.
+
+        Without those that the homeserver may have deleted since, as the policy says (`retention`): they are not lost.
+        """
         rows = await self._questions.newest_events(limit)
-        return [row for row in rows if (room := self._projection.room(row[0])) is None or room.managed]
+        return [row for row in rows if (room := self._projection.room(row[0])) is None or self._asked_for(room, row[2])]
+
+    def _asked_for(self, room: RoomFacts, received_ms: int) -> bool:
+        kept = kept_ms(room.state.get(("m.room.retention", "")))
+        return room.managed and received_ms > self._clock.now_ms() - kept + MS_A_DAY
 
     async def _count_lost(self, newest_first: list[tuple[str, str]]) -> int:
         """How many of the newest events the homeserver lacks: it has all older ones, so halving finds the edge."""

@@ -20,6 +20,8 @@ from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.findings import Finding
 from policies.plan import Plan
+from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
+from policies.times import day_at
 
 log = structlog.get_logger()
 
@@ -115,7 +117,15 @@ class Governance:
         """
         said = await self._acceptable(files)
         standing = self._succeeding(said)
-        return said, await self._provisioner.plan(said.community, standing.people(), audit=audit)
+        planned = await self._provisioner.plan(said.community, standing.people(), audit=audit)
+        return said, with_assessment_note(planned, self._lacking(said, planned))
+
+    def _lacking(self, said: Said, planned: Plan) -> str | None:
+        """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
+        if self.follows(said.files):
+            return None
+        today = day_at(self._clock.now_ms(), said.policy.community.hours.zone)
+        return assessment_lacking(said.policy, planned, today)
 
     async def apply(
         self, files: PolicyFiles, *, digest: str | None = None, progress: Progress | None = None
@@ -129,6 +139,9 @@ class Governance:
             said, planned = await self.plan(files)
             if digest is not None and planned.digest != digest:
                 raise Moved(planned)
+            lacking = self._lacking(said, planned)
+            if lacking is not None:
+                raise BadPolicy((refusal_without_assessment(lacking, files.policy, files.policy_name),))
             await self._write(said, settled=False)
             self._audit.note(_LANE, {"in_force": policy_digest(said.policy), "plan": planned.digest})
             log.info("policy_in_force", community=said.community.id, changes=len(planned.changes))

@@ -35,7 +35,12 @@ _KINDS = (
     "closed high",
     "announce low",
 )
-_GROUPS = st.dictionaries(st.sampled_from(("hello", "lounge", "quiet", "news")), st.sampled_from(_KINDS), min_size=1)
+_CHOICES = ("", "posting=moderators", "pins=nobody", "retention=90 days", "history=joined", "retention=30 days")
+_GROUPS = st.dictionaries(
+    st.sampled_from(("hello", "lounge", "quiet", "news")),
+    st.tuples(st.sampled_from(_KINDS), st.sampled_from(_CHOICES)).map(",".join),
+    min_size=1,
+)
 _ANY_MEMBERSHIP = st.sampled_from(("join", "invite", "knock", "ban", "left", None))
 _GUARDIAN = st.fixed_dictionaries({"guardian": st.sampled_from(("join", "invite", "left", None))})
 _JUNK: tuple[Mapping[str, Any], ...] = (
@@ -59,6 +64,7 @@ _CONTENTS: Mapping[tuple[str, str], tuple[Mapping[str, Any], ...]] = {
         {"users": {user("bea"): "50"}, "events": {"m.room.name": 0, "org.example.x": 3}, "state_default": 0},
     ),
     ("m.room.canonical_alias", ""): ({"alias": "#else:chat.example"},),
+    ("m.room.retention", ""): ({"max_lifetime": 86_400_000}, {"max_lifetime": 90 * 86_400_000}, {"max_lifetime": "x"}),
     ("m.room.name", ""): ({"name": "By hand"},),
     ("m.room.topic", ""): ({"topic": ""},),
     (MANAGED_TYPE, ""): ({"community": "carers", "group": "other"}, {"community": "carers"}),

@@ -26,12 +26,14 @@ def user(name: str) -> str:
     return getattr(IDENTITIES, name) if name in ("steward", "guardian", "custodian") else f"@{name}:{SERVER}"
 
 
-def policy_with(groups: Mapping[str, str], **community: str) -> Policy:
-    """The base policy with these groups, each `kind tier`, and other values in its `community`."""
+def policy_with(groups: Mapping[str, str], **community: object) -> Policy:
+    """The base policy with these groups, each `kind tier` or `kind tier,key=value`, and other values in its `community`."""
     made: dict[str, Any] = {}
     for group_id, words in groups.items():
-        kind, tier = words.split()
+        first, _, more = words.partition(",")
+        kind, tier = first.split()
         made[group_id] = {"name": group_id.title(), "purpose": f"For {group_id}.", "kind": kind, "tier": tier}
+        made[group_id] |= dict(one.split("=") for one in more.split(",") if one)
         if tier == "high":
             made[group_id]["accept_limits"] = {"because": "Board minute 4", "approved_by": "deputy"}
     text = yaml.safe_dump({**BASE, "community": {**BASE["community"], **community}, "groups": made})

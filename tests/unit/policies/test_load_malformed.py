@@ -71,7 +71,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "type-text-for-level": (20, "text stands where a whole number is expected", "Example: level: 50"),
     "type-text-for-list": (21, "text stands where a list is expected", "Example: can: [moderate, approve_join]"),
     "unknown-key-misspelt": (49, 'unknown key "knid"', 'Did you mean "kind"?'),
-    "unknown-key-raw-event": (49, 'unknown key "m.room.join_rules"', "Known here: accept_limits, kind"),
+    "unknown-key-raw-event": (49, 'unknown key "m.room.join_rules"', "Known here: accept_limits, history, kind"),
     "value-contact": (16, "neither a phone number nor an e-mail address", "one number or address an item"),
     "value-id": (5, '"Hearth Carers" is not an id', 'For instance "hearth-carers"'),
     "value-kind-misspelt": (49, '"close" is not known here', 'Did you mean "closed"?'),

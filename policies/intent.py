@@ -1,0 +1,122 @@
+"""What a group's words mean: each choice with its default, where it comes from, and whether it is weaker than that.
+
+Compiling, checking and explaining ask here, so that they cannot come apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, TIERS, HistoryVisibility, JoinRule, Pins, Posting
+from policies.governed_rooms import GOVERNED_LEVEL
+from policies.schema import Group, Policy, Setting
+
+Aspect = Literal["history", "posting", "pins"]
+
+_WIDTH: Final = {"history": get_args(HistoryVisibility), "posting": ("moderators", "everybody"), "pins": get_args(Pins)}
+"""The words of each aspect from the narrowest to the widest."""
+_PINS_LEVELS: Final = {"everybody": 0, "moderators": MODERATION_LEVEL, "nobody": GOVERNED_LEVEL}
+
+__all__ = [
+    "Aspect",
+    "Choice",
+    "Weakening",
+    "choices",
+    "history_of",
+    "join_rule_of",
+    "pins_level_of",
+    "posting_level_of",
+    "weakenings",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What holds for one aspect of a group: its value, what its kind would give, and what the file says of it, if it does."""
+
+    aspect: Aspect
+    value: str
+    default: str
+    written: bool
+    setting: Setting | None = None
+
+    @property
+    def weaker(self) -> bool:
+        """Whether people are less protected than by the default."""
+        words = _WIDTH[self.aspect]
+        return words.index(self.value) > words.index(self.default)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody answers for it, with a reason."""
+        return self.setting is not None and self.setting.vouched
+
+
+@dataclass(frozen=True, slots=True)
+class Weakening:
+    """Something that is weaker than its default, and who answers for it: of a group, or of all (`group` is None)."""
+
+    group: str | None
+    what: str  # an aspect, or `rule NAME`
+    value: str
+    because: str
+    approved_by: str
+
+
+def choices(group: Group) -> tuple[Choice, ...]:
+    """Return what holds for each aspect of a group that a policy may choose."""
+    kind = KINDS[group.kind]
+    posting: Posting = "moderators" if kind.events_default else "everybody"
+    history, pins = group.history, group.pins
+    return (
+        Choice(
+            "history",
+            history.value if history else kind.history_visibility,
+            kind.history_visibility,
+            history is not None,
+            history,
+        ),
+        Choice("posting", group.posting or posting, posting, group.posting is not None),
+        Choice("pins", pins.value if pins else "moderators", "moderators", pins is not None, pins),
+    )
+
+
+def _choice(group: Group, aspect: Aspect) -> str:
+    return next(choice.value for choice in choices(group) if choice.aspect == aspect)
+
+
+def join_rule_of(group: Group) -> JoinRule:
+    """Return the join rule of a group: that of its kind, and of an open group that of its tier."""
+    return TIERS[group.tier].open_join_rule if group.kind == "open" else KINDS[group.kind].join_rule
+
+
+def history_of(group: Group) -> HistoryVisibility:
+    """Return the history visibility of a group."""
+    return group.history.value if group.history else KINDS[group.kind].history_visibility
+
+
+def posting_level_of(group: Group) -> int:
+    """Return the power level needed to write in a group."""
+    return MODERATION_LEVEL if _choice(group, "posting") == "moderators" else 0
+
+
+def pins_level_of(group: Group) -> int:
+    """Return the power level needed to pin messages in a group."""
+    return _PINS_LEVELS[_choice(group, "pins")]
+
+
+def weakenings(policy: Policy) -> Iterator[Weakening]:
+    """Yield what a policy makes weaker than its default, groups by id, then rules, with who answers for it."""
+    for group_id, group in sorted(policy.groups.items()):
+        for choice in choices(group):
+            if choice.weaker and choice.setting is not None:
+                yield _weakening(group_id, choice.aspect, choice.value, choice.setting)
+    for name, setting in sorted(policy.rules.items()):
+        if name in CONDUCT_RULES and CONDUCT_RULES[name].mode == "enforce" and setting.mode == "shadow":
+            yield _weakening(None, f"rule {name}", setting.mode, setting)
+
+
+def _weakening(group: str | None, what: str, value: str, setting: Setting) -> Weakening:
+    return Weakening(group, what, value, setting.because or "", setting.approved_by or "")

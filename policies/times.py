@@ -1,0 +1,91 @@
+"""Days and lengths of time as a person writes them in a policy: `2026-09-01`, `180 days`. What day it is, is asked elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from policies.findings import shown
+
+MS_A_DAY: Final = 24 * 3600 * 1000
+SHORTEST_KEPT: Final = 7  # days: a case must have time to be looked at
+LONGEST_KEPT: Final = 3650  # days
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAYS: Final = re.compile(r"([1-9][0-9]{0,4}) days?")
+
+__all__ = [
+    "LONGEST_KEPT",
+    "MS_A_DAY",
+    "SHORTEST_KEPT",
+    "Lifetime",
+    "TimeError",
+    "a_year_after",
+    "parse_date",
+    "parse_lifetime",
+]
+
+
+class TimeError(ValueError):
+    """A day or a length of time that cannot be meant, with advice."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a message is kept, in whole days."""
+
+    days: int
+
+    @property
+    def ms(self) -> int:
+        """The same in ms, as `m.room.retention` has it."""
+        return self.days * MS_A_DAY
+
+    def __str__(self) -> str:
+        return f"{self.days} days"
+
+
+def parse_date(text: str) -> date:
+    """Return the day that `YYYY-MM-DD` names. Raises `TimeError`."""
+    advice = 'Write year, month and day: "2026-09-01" is the first of September 2026.'
+    if not _DATE.fullmatch(text):
+        raise TimeError(f'"{shown(text)}" is not a date', advice)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise TimeError(f'there is no day "{shown(text)}"', advice) from None
+
+
+def a_year_after(day: date) -> date:
+    """Return the same day of the next year; of a 29 February the 1 March."""
+    try:
+        return day.replace(year=min(day.year + 1, date.max.year))
+    except ValueError:
+        return date(day.year + 1, 3, 1)
+
+
+def day_at(ms: int, zone: str) -> date:
+    """Return the day that it is in a time zone, at a time in ms since 1970."""
+    return datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)).date()
+
+
+def parse_lifetime(text: str) -> Lifetime:
+    """Return the length of time that `N days` names. Raises `TimeError`."""
+    found = _DAYS.fullmatch(text)
+    if found is None:
+        raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "180 days".')
+    days = int(found[1])
+    if not SHORTEST_KEPT <= days <= LONGEST_KEPT:
+        advice = (
+            f"Write {SHORTEST_KEPT} to {LONGEST_KEPT} days; leave the key out to keep messages until a person acts."
+        )
+        raise TimeError(f"{days} days is out of range", advice)
+    return Lifetime(days)

@@ -1,0 +1,198 @@
+"""The words of a group: what they become, and that nobody is less protected than by default without a reason and a name."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from policies.compile import compile_community, policy_digest
+from policies.desired import DesiredRoom
+from policies.files import EXAMPLES
+from policies.findings import Finding
+from policies.intent import choices, weakenings
+from policies.load import Loaded, load_policy
+from policies.people import People
+
+DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
+VOUCHED = 'because: "Board minute 4", approved_by: deputy'
+KINDS = ("open", "hybrid", "closed", "announce")
+
+
+def loaded(kind: str, *lines: str, community: str = "", today: date | None = None) -> Loaded:
+    """The demo with one group of this kind and these further lines."""
+    head = DEMO[: DEMO.index("groups:\n")].replace("  hours:", f"  {community}\n  hours:" if community else "  hours:")
+    group = ["name: Room", "purpose: Talk.", f"kind: {kind}", "tier: low", *lines]
+    return load_policy(head + "groups:\n  room:\n" + "".join(f"    {line}\n" for line in group), "f", today)
+
+
+def room(kind: str, *lines: str) -> DesiredRoom:
+    policy = loaded(kind, *lines).policy
+    assert policy is not None
+    return compile_community(policy, People({})).room("room")
+
+
+def errors(found: Loaded) -> list[Finding]:
+    return [finding for finding in found.findings if finding.severity == "error"]
+
+
+# What the words become
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", ["joined", "invited", "shared"])
+def test_history_becomes_what_those_who_come_later_can_read(kind: str, value: str) -> None:
+    state = room(kind, f"history: {{value: {value}, {VOUCHED}}}").state
+    assert state["m.room.history_visibility", ""] == {"history_visibility": value}
+
+
+def test_posting_by_moderators_asks_for_their_power_to_write_and_leaves_reactions_to_all() -> None:
+    levels = room("open", "posting: moderators").state["m.room.power_levels", ""]
+    assert levels["events_default"] == 50
+    assert levels["events"]["m.reaction"] == 0
+    assert levels["events"]["m.room.redaction"] == 0
+
+
+@pytest.mark.parametrize(("value", "level"), [("nobody", 150), ("moderators", 50), ("everybody", 0)])
+def test_pins_ask_for_the_power_of_those_who_may(value: str, level: int) -> None:
+    levels = room("closed", f"pins: {{value: {value}, {VOUCHED}}}").state["m.room.power_levels", ""]
+    assert levels["events"]["m.room.pinned_events"] == level
+
+
+def test_retention_becomes_milliseconds_and_is_absent_where_nothing_is_said() -> None:
+    assert room("closed", "retention: 180 days").state["m.room.retention", ""] == {"max_lifetime": 180 * 86_400_000}
+    assert ("m.room.retention", "") not in room("closed").state
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_to_write_the_default_down_changes_no_room(kind: str) -> None:
+    policy = loaded(kind).policy
+    assert policy is not None
+    lines = [f"{choice.aspect}: {choice.value}" for choice in choices(policy.groups["room"])]
+    written, silent = room(kind, *lines), room(kind)
+    mark = ("org.inglenook.managed", "")
+    assert {key: value for key, value in written.state.items() if key != mark} == {
+        key: value for key, value in silent.state.items() if key != mark
+    }
+
+
+# Weaker than the default
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("closed", "history: shared"),
+        ("closed", "history: invited"),
+        ("hybrid", "history: {value: shared, because: Board minute 4}"),
+        ("hybrid", "history: {value: shared, approved_by: deputy}"),
+        ("open", "pins: everybody"),
+        ("announce", "pins: {value: everybody, because: x}"),
+    ],
+)
+def test_what_is_weaker_than_the_default_needs_a_reason_and_a_name(kind: str, line: str) -> None:
+    [finding] = errors(loaded(kind, line))
+    aspect = line.partition(":")[0]
+    assert finding.text == aspect
+    assert f"{aspect} is wider than a group of kind {kind} has it" in finding.message
+    assert "approved_by: safeguarding_lead" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("open", "history: joined"),
+        ("announce", "history: invited"),
+        ("open", "posting: moderators"),
+        ("closed", "pins: nobody"),
+        ("closed", "retention: 7 days"),
+    ],
+)
+def test_what_protects_more_than_the_default_is_free(kind: str, line: str) -> None:
+    assert loaded(kind, line).findings == ()
+
+
+def test_what_anyone_could_read_without_being_there_is_not_offered() -> None:
+    [finding] = errors(loaded("open", f"history: {{value: world_readable, {VOUCHED}}}"))
+    assert "Known here: invited, joined, shared." in finding.advice
+
+
+def test_an_announcement_in_which_everybody_writes_does_not_load() -> None:
+    [finding] = errors(loaded("announce", "posting: everybody"))
+    assert "nothing is announced" in finding.message
+
+
+def test_a_name_for_what_weakens_nothing_is_advice() -> None:
+    found = loaded("closed", f"history: {{value: joined, {VOUCHED}}}")
+    assert found.policy is not None
+    assert [finding.severity for finding in found.findings] == ["advice"]
+
+
+def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
+    rules = f"rules:\n  phishing: {{mode: shadow, {VOUCHED}}}\n  bullying: enforce\n"
+    found = loaded("closed", f"history: {{value: shared, {VOUCHED}}}", "pins: nobody")
+    assert found.policy is not None
+    assert [(one.group, one.what, one.value, one.approved_by) for one in weakenings(found.policy)] == [
+        ("room", "history", "shared", "deputy")
+    ]
+    policy = load_policy(DEMO + rules, "f").policy
+    assert policy is not None
+    assert [(one.group, one.what, one.because) for one in weakenings(policy)] == [
+        (None, "rule phishing", "Board minute 4")
+    ]
+
+
+# The digest
+
+
+@pytest.mark.parametrize(
+    "line", ["history: joined", "posting: everybody", "pins: moderators", "retention: 30 days", "welcome: Hello."]
+)
+def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:
+    with_it, without = loaded("closed", line).policy, loaded("closed").policy
+    assert with_it is not None
+    assert without is not None
+    assert policy_digest(with_it) != policy_digest(without)
+
+
+def test_one_word_and_its_block_are_the_same() -> None:
+    word, block = loaded("open", "history: joined").policy, loaded("open", "history: {value: joined}").policy
+    assert word is not None
+    assert block is not None
+    assert policy_digest(word) == policy_digest(block)
+
+
+# Risk assessment and code of conduct
+
+
+def test_a_review_whose_day_has_passed_is_advice_and_the_policy_loads() -> None:
+    risk = "risk_assessment: {reviewed: 2025-09-01, next: 2026-09-01, by: lead}"
+    before = loaded("open", community=risk, today=date(2026, 8, 31))
+    assert before.findings == ()
+    due = loaded("open", community=risk, today=date(2026, 9, 1))
+    assert due.policy is not None
+    assert [(finding.severity, finding.text) for finding in due.findings] == [("advice", "2026-09-01")]
+    assert loaded("open", community=risk).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("risk", "text", "severity"),
+    [
+        ("{reviewed: 2026-09-01, next: 2026-09-01, by: lead}", "2026-09-01", "error"),
+        ("{reviewed: 2026-09-01, next: 2027-09-02, by: lead}", "2027-09-02", "advice"),
+        ("{reviewed: 2026-09-01, next: 2027-09-01, by: chair}", "chair", "error"),
+        ("{reviewed: 2027-01-01, next: 2027-09-01, by: lead}", "2027-01-01", "advice"),
+        ("{reviewed: 2026-02-29, next: 2027-01-01, by: lead}", "2026-02-29", "error"),
+    ],
+)
+def test_a_risk_assessment_that_cannot_be_meant_is_told_at_its_place(risk: str, text: str, severity: str) -> None:
+    today = date(2026, 11, 27) if severity == "advice" else None
+    found = loaded("open", community=f"risk_assessment: {risk}", today=today)
+    assert [(finding.text, finding.severity) for finding in found.findings] == [(text, severity)]
+
+
+def test_a_code_of_conduct_says_something_or_where_it_stands() -> None:
+    [finding] = errors(loaded("open", community='code_of_conduct: {version: "1"}'))
+    assert "says nothing" in finding.message
+    for said in ("text: Be kind.", 'address: "https://charity.example/conduct"'):
+        assert loaded("open", community=f'code_of_conduct: {{version: "1", {said}}}').findings == ()
