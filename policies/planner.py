@@ -27,7 +27,7 @@ from policies.desired import (
     MembershipRule,
     StateKey,
 )
-from policies.movements import same
+from policies.movements import KEPT_FOR_EVER, kept_ms, same
 from policies.notes import (
     Note,
     abandoned_room,
@@ -144,9 +144,11 @@ class Planner:
                 self._add(room, self._state(room, present.room_id, key, before, content))
         for key in self._links_to_remove(present, wanted):
             self._add(room, self._state(room, present.room_id, key, present.state[key], {}))
-        if _RETENTION not in wanted and present.state.get(_RETENTION):
-            # Only creators can have set it: the policy did, and says nothing of it any more.
-            self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], {}))
+        if _RETENTION not in wanted and kept_ms(present.state.get(_RETENTION)) != KEPT_FOR_EVER:
+            # Only creators can have set it: the policy did, and says nothing of it any more. Synapse goes on with the
+            # lifetime that it knows (1.163.2, until it starts again) where the new content names none.
+            unbounded = {"max_lifetime": KEPT_FOR_EVER}
+            self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], unbounded))
         if not room.membership.anyone:
             self._ask_in(room, present.room_id, present.members)
             self._see_out(room, present)
