@@ -39,7 +39,7 @@ from policies.schema import Group, Policy
 from policies.times import Lifetime
 
 _LATER_KEYS: Final = frozenset(
-    {"code_of_conduct", "risk_assessment", "history", "posting", "pins", "retention", "welcome"}
+    {"code_of_conduct", "risk_assessment", "history", "posting", "pins", "capacity", "retention", "welcome"}
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
 
@@ -143,6 +143,7 @@ class _Compiler:
             events_default=posting_level_of(group),
             pins_level=pins_level_of(group),
             retention=group.retention,
+            capacity=group.capacity,
             parent="space" if self.in_space(group) else None,
         )
 
@@ -175,6 +176,7 @@ class _Compiler:
         events_default: int,
         pins_level: int = MODERATION_LEVEL,
         retention: Lifetime | None = None,
+        capacity: int | None = None,
         tier: Tier | None = None,
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
@@ -224,6 +226,7 @@ class _Compiler:
             parent=parent,
             children=tuple(children),
             join_through=("space",) if join_rule == "restricted" else (),
+            capacity=capacity,
         )
 
     def powers(self, membership: MembershipRule) -> dict[str, int]:

@@ -47,6 +47,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
             yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
         yield from _tier(path, group)
         yield from _choices(path, group)
+        yield from _capacity(path, group)
     yield from _rules(policy)
     yield from _promises(policy)
     seen: set[str] = set()
@@ -125,6 +126,12 @@ def _choices(path: Path, group: Group) -> Iterator[Problem]:
             yield Problem(where, message, advice, "advice", key=True)
 
 
+def _capacity(path: Path, group: Group) -> Iterator[Problem]:
+    if group.capacity is not None and group.kind not in ("hybrid", "closed"):
+        message = f"people come into a group of kind {group.kind} by themselves, so nobody could keep to a capacity"
+        yield Problem((*path, "capacity"), message, "Remove it, or make the group hybrid or closed.", key=True)
+
+
 def _promises(policy: Policy) -> Iterator[Problem]:
     conduct, risk = policy.community.code_of_conduct, policy.community.risk_assessment
     where: Path = ("community", "code_of_conduct")
@@ -201,8 +208,23 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
             if group not in policy.groups:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
+    yield from _places(policy, file)
     yield from _offices(policy, people_of(file))
     yield from _cover(policy, people_of(file))
+
+
+def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
+    taken: Counter[str] = Counter()
+    for user_id, entry in file.people.items():
+        for index, group_id in enumerate(entry.groups):
+            group = policy.groups.get(group_id)
+            if group is None or group.capacity is None or group_id in entry.groups[:index]:
+                continue
+            taken[group_id] += 1
+            if taken[group_id] == group.capacity + 1:  # told once, at the first who is too many
+                message = f"{shown(group_id)} has room for {group.capacity} people, and more are listed"
+                advice = "Take somebody off this group, or raise its capacity in the policy."
+                yield Problem(("people", user_id, "groups", index), message, advice)
 
 
 def _offices(policy: Policy, people: People) -> Iterator[Problem]:

@@ -65,6 +65,7 @@ class DesiredRoom:
     `state` is the wanted content by event type and state key, complete but for what needs room ids; that is named by
     room keys in `parent`, `children` and `join_through` (spaces whose members may join a restricted room), and filled
     in by `DesiredCommunity.complete_state`. Until then nobody can join a restricted room without an invite.
+    `capacity` is how many people can be in it, ours not counted; None for any number.
     `creation_content` is that of `m.room.create`; whoever creates the room adds the other creators.
     """
 
@@ -82,6 +83,7 @@ class DesiredRoom:
     parent: RoomKey | None = None
     children: tuple[SpaceChild, ...] = ()
     join_through: tuple[RoomKey, ...] = ()
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

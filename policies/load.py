@@ -32,7 +32,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "dict_type": "a block of keys",
 }
 
-__all__ = ["Loaded", "LoadedFiles", "LoadedPeople", "load_files", "load_people", "load_policy"]
+__all__ = ["Loaded", "LoadedFiles", "LoadedPeople", "load_files", "load_people", "load_policy", "out_of_date"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,12 @@ def load_people(text: str | bytes, filename: str, policy: Policy | None = None) 
         findings += _located(source, problems_of_people(policy, file))
     people = people_of(file) if file is not None and not has_errors(findings) else None
     return LoadedPeople(people, in_order(findings))
+
+
+def out_of_date(policy: Policy, text: str | bytes, filename: str, today: date) -> tuple[Finding, ...]:
+    """Return what is out of date on this day in a policy that was loaded from `text`: advice, each at its place."""
+    problems = list(problems_of_dates(policy, today))
+    return tuple(_located(read_yaml(text, filename), problems)) if problems else ()
 
 
 def load_files(policy_path: FilePath, people_path: FilePath | None = None, today: date | None = None) -> LoadedFiles:

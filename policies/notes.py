@@ -25,6 +25,7 @@ NoteKind = Literal[
     "unalterable",
     "weakened",
     "not_assessed",
+    "full",
 ]
 
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {
@@ -39,6 +40,7 @@ __all__ = [
     "abandoned_room",
     "banned_person",
     "encrypted_room",
+    "full_room",
     "no_address",
     "no_admin",
     "note_from_record",
@@ -126,6 +128,13 @@ def encrypted_room(room: DesiredRoom) -> Note:
 def unalterable(room: DesiredRoom, what: str) -> Note:
     """Something that was fixed when a room was made; `what` says in a sentence what it is, and how it should be."""
     return Note("unalterable", room.key, f"{quoted(room.name)}: {what} Only a new room would change this.")
+
+
+def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:
+    """A room that has not got room for all who are approved: nobody is asked in."""
+    figures = f"{room.capacity} places, {present} of them taken, {waiting} more people approved"
+    text = "nobody is asked in until there is room for all of them. Raise its capacity, or take somebody off the list."
+    return Note("full", room.key, f"{quoted(room.name)} is full ({figures}): {text}")
 
 
 def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:

@@ -62,7 +62,7 @@ _POWERS: Final = {
     "m.room.redaction": "take back what they wrote",
 }
 
-__all__ = ["entry_words", "named", "quoted", "state_words"]
+__all__ = ["entry_words", "meaning", "named", "quoted", "state_words"]
 
 
 def quoted(name: str) -> str:
@@ -77,7 +77,14 @@ def named(identifier: str) -> str:
 
 def entry_words(join_rules: object) -> str:
     """Return a sentence on who can come into a room with these join rules."""
-    return _sentence(_present(_phrase("m.room.join_rules", join_rules)))
+    return meaning("m.room.join_rules", join_rules)
+
+
+def meaning(event_type: str, content: object) -> str:
+    """Return a sentence on what join rules, history visibility, guest access or retention mean for people."""
+    if event_type == "m.room.retention":
+        return _kept_words(None, content)
+    return _sentence(_present(_phrase(event_type, content)))
 
 
 def state_words(event_type: str, before: object, after: Mapping[str, object], subject: str = "") -> str:

@@ -33,6 +33,7 @@ from policies.notes import (
     abandoned_room,
     banned_person,
     encrypted_room,
+    full_room,
     no_address,
     no_admin,
     replaced_room,
@@ -216,12 +217,21 @@ class Planner:
         """Invite the approved who are not there. Who left by themselves is not asked again, and bans are people's."""
         if room.membership.anyone or room.join_through:
             return  # they come in by themselves
+        absent: list[str] = []
+        present = 0
         for user_id in self._approved.sorted_for(room.membership):
             membership = members.get(user_id)
+            present += membership in ("join", "invite")
             if membership is None or membership == "knock":
-                self._add(room, Invite(room.key, room_id, room.name, user_id, asked=membership == "knock"))
+                absent.append(user_id)
             elif membership == "ban":
                 self._notes.append(banned_person(room, user_id))
+        if absent and room.capacity is not None and present + len(absent) > room.capacity:
+            self._notes.append(full_room(room, present, len(absent)))
+            return
+        for user_id in absent:
+            asked = members.get(user_id) == "knock"
+            self._add(room, Invite(room.key, room_id, room.name, user_id, asked=asked))
 
     def _see_out(self, room: DesiredRoom, present: ObservedRoom) -> None:
         """Remove those who are in the room, or invited, and not approved. A knock is a request, answered elsewhere."""

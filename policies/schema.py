@@ -5,32 +5,44 @@ Only what is compiled and enforced is in here; a key that did nothing would prom
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import date
-from typing import Annotated, ClassVar, Final, Literal, NoReturn, get_args
+from collections.abc import Mapping
+from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from policies.defaults import Approver, Duty, HistoryVisibility, Kind, Pins, Posting, RuleMode, Tier
+from policies.defaults import (
+    CONDUCT_RULES,
+    Approver,
+    Duty,
+    HistoryVisibility,
+    Kind,
+    Pins,
+    Posting,
+    RuleMode,
+    Tier,
+)
 from policies.findings import did_you_mean, shown
 from policies.governed_rooms import HIGHEST_HUMAN_LEVEL
-from policies.hours import EXAMPLE, HoursError, StaffedHours, parse_hours
-from policies.times import Lifetime, TimeError, parse_date, parse_lifetime
+from policies.hours import EXAMPLE
+from policies.written import (
+    Contact,
+    Day,
+    Hours,
+    Kept,
+    Name,
+    Sentence,
+    ServerName,
+    Slug,
+    Text,
+    UserId,
+    Version,
+    WebAddress,
+    refuse,
+)
 
 SCHEMA_VERSION: Final = 1
-MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
-MAX_NAME: Final = 80  # characters
-MAX_TEXT: Final = 500  # characters
-MAX_SENTENCE: Final = 200  # characters
-
-_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_HOST_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_USER_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
-_EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
-_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{1,24}")
-_ADDRESS: Final = re.compile(r"https://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+=&?#-]{0,200})?")
+MIN_CAPACITY: Final = 2  # somebody, and somebody who looks after the group
+MAX_CAPACITY: Final = 10_000
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -46,115 +58,11 @@ __all__ = [
     "Role",
     "RuleSetting",
     "ServerName",
+    "Setting",
     "Slug",
     "StrictModel",
     "UserId",
 ]
-
-
-def _refuse(message: str, advice: str) -> NoReturn:
-    raise PydanticCustomError("policy", "{message}", {"message": message, "advice": advice})
-
-
-def _slug(text: str) -> str:
-    if not _SLUG.fullmatch(text) or len(text) > MAX_SLUG:
-        fitting = "-".join(re.findall(r"[a-z0-9]+", text[:MAX_SLUG].lower()))
-        advice = f'For instance "{fitting}".' if fitting else 'For instance "carers-lounge".'
-        allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"
-        _refuse(f'"{shown(text)}" is not an id: {allowed}', advice)
-    return text
-
-
-def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not text.strip():
-            _refuse("the text is empty", "Write a few plain words: members read them.")
-        if len(text) > limit:
-            _refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
-        if not lines and "\n" in text.strip():
-            _refuse("a name has one line", "Put further lines into the purpose.")
-        return text.strip()
-
-    return check
-
-
-def _server_name(text: str) -> str:
-    host, colon, port = text.partition(":")
-    labels = host.split(".")
-    good_port = not colon or (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536)
-    if len(host) > 230 or not good_port or not all(_HOST_LABEL.fullmatch(label) for label in labels):
-        advice = 'Write the name as it stands behind the colon of a user id, in small letters: "chat.charity.example".'
-        _refuse(f'"{shown(text)}" is not a server name', advice)
-    return text
-
-
-def _user_id(text: str) -> str:
-    localpart, colon, server = text[1:].partition(":")
-    if not text.startswith("@") or not colon or not _USER_LOCALPART.fullmatch(localpart) or len(text) > 255:
-        _refuse(f'"{shown(text)}" is not a Matrix user id', 'Write it in quotes, like "@amina:chat.charity.example".')
-    _server_name(server)
-    return text
-
-
-def _contact(text: str) -> str:
-    if not (_EMAIL.fullmatch(text) or (_PHONE.fullmatch(text) and sum(c.isdigit() for c in text) >= 3)):
-        advice = 'Write one number or address an item, in quotes: "01632 960123", "hello@charity.example".'
-        _refuse(f'"{shown(text)}" is neither a phone number nor an e-mail address', advice)
-    return text
-
-
-def _hours(value: object) -> StaffedHours:
-    if isinstance(value, StaffedHours):
-        return value
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
-    try:
-        return parse_hours(value)
-    except HoursError as error:
-        _refuse(error.message, error.advice)
-
-
-def _day(value: object) -> date:
-    if isinstance(value, date):
-        return value
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
-    try:
-        return parse_date(value)
-    except TimeError as error:
-        _refuse(error.message, error.advice)
-
-
-def _lifetime(value: object) -> Lifetime:
-    if isinstance(value, Lifetime):
-        return value
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise PydanticCustomError("string_type", "Input should be a valid string")
-    try:
-        return parse_lifetime(str(value))
-    except TimeError as error:
-        _refuse(error.message, error.advice)
-
-
-def _web_address(text: str) -> str:
-    if len(text) > 100 or not _ADDRESS.fullmatch(text):
-        advice = 'Write it whole, like "https://charity.example/conduct", with at most 100 characters.'
-        _refuse(f'"{shown(text)}" is not the address of a page', advice)
-    return text
-
-
-Slug = Annotated[str, AfterValidator(_slug)]
-Name = Annotated[str, AfterValidator(_text_of(MAX_NAME, lines=False))]
-Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True))]
-ServerName = Annotated[str, AfterValidator(_server_name)]
-UserId = Annotated[str, AfterValidator(_user_id)]
-Contact = Annotated[str, AfterValidator(_contact)]
-Version = Annotated[str, AfterValidator(_text_of(20, lines=False))]
-Sentence = Annotated[str, AfterValidator(_text_of(MAX_SENTENCE, lines=False))]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-Hours = Annotated[StaffedHours, PlainValidator(_hours), PlainSerializer(str, return_type=str)]
-Day = Annotated[date, PlainValidator(_day), PlainSerializer(str, return_type=str)]
-Kept = Annotated[Lifetime, PlainValidator(_lifetime), PlainSerializer(str, return_type=str)]
 
 
 class StrictModel(BaseModel):
@@ -269,7 +177,7 @@ class Setting(StrictModel):
         if not isinstance(value, str):
             return value
         if value not in cls.words:
-            _refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
+            refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
         return {cls.word: value}
 
 
@@ -317,6 +225,13 @@ class Group(StrictModel):
         description="Who may pin messages: moderators, nobody, or with a reason and a name everybody.",
         examples=["nobody"],
     )
+    capacity: int | None = Field(
+        default=None,
+        ge=MIN_CAPACITY,
+        le=MAX_CAPACITY,
+        description="How many people can be in it, those who look after it too; nobody is let in beyond.",
+        examples=["12"],
+    )
     retention: Kept | None = Field(
         default=None,
         description="How long messages are kept; older ones are deleted for good.",
@@ -355,4 +270,5 @@ class Policy(StrictModel):
         default_factory=dict,
         description="Rules about what people do that are not as they ship; each named one looks in every group.",
         examples=["{bullying: enforce, hate: shadow}"],
+        json_schema_extra={"propertyNames": {"enum": list(CONDUCT_RULES)}},
     )

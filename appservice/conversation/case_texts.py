@@ -21,6 +21,8 @@ from appservice.conversation.pieces import (
 
 #: Most small cases in one list.
 _LISTED = 20
+#: Most groups whose words newcomers are told at once.
+_WELCOMES = 5
 #: Most messages that an answer about rules in shadow links.
 _SHADOWED = 35
 _OUTCOMES = ("resolved", "mistake", "referred", "nothing")
@@ -45,6 +47,11 @@ CASE = (
 def _listed(*, closed: bool) -> Said:
     """Said once for each small case in the list, those that are open first."""
     return lambda items: tuple((item,) for item in items[:_LISTED] if (item.get("state") == "closed") is closed)
+
+
+def _welcomes(items: Items) -> tuple[Items, ...]:
+    """Said once for each group that has something to tell newcomers."""
+    return tuple((item,) for item in items[:_WELCOMES] if item.get("welcome"))
 
 
 def _rules(items: Items) -> tuple[Items, ...]:
@@ -104,7 +111,20 @@ CASE_TEXTS: Mapping[str, Text] = {
         ),
         mentions=people,
     ),
-    "direct.welcome": Text((part("direct.welcome", "hours"), *DANGER), mentions=people),
+    "direct.welcome": Text(
+        (
+            part("direct.welcome", "hours"),
+            part("direct.welcome.conduct", "conduct_version", said=given("conduct_version")),
+            part("direct.welcome.conduct.text", "conduct_text", said=given("conduct_text")),
+            part("direct.welcome.conduct.address", "conduct_address", said=given("conduct_address")),
+            part("direct.welcome.group", "room", "welcome", said=_welcomes),
+            *DANGER,
+        ),
+        mentions=people,
+    ),
+    "direct.group_welcome": Text(
+        (part("direct.group_welcome"), part("direct.welcome.group", "room", "welcome", said=_welcomes)), mentions=people
+    ),
     "card.summary": Text(
         (
             part("card.summary"),

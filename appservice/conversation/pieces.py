@@ -225,6 +225,9 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "about": _field("about"),
     "case": _case,
     "earlier": _field("earlier"),
+    "conduct_address": _field("conduct_address"),
+    "conduct_text": lambda _ground, items: quotable(_first(items).get("conduct_text", "")),
+    "conduct_version": _field("conduct_version"),
     "count": lambda _ground, items: str(count_of(items)),
     "found": _found,
     "hours": lambda ground, _items: ground.hours,
@@ -240,6 +243,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "rooms": _rooms,
     "rule": _field("kind"),
     "to": _field("to"),
+    "welcome": lambda _ground, items: quotable(_first(items).get("welcome", "")),
     "what": _what,
     "words": lambda _ground, items: quotable(_first(items).get("words", "")),
 }

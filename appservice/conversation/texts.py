@@ -37,6 +37,7 @@ from appservice.conversation.pieces import (
     when,
 )
 from appservice.flow import Item, Rendered
+from policies.schema import CodeOfConduct
 
 #: Most messages that one card links.
 _LINKED = 10
@@ -69,6 +70,7 @@ TEXTS: Mapping[str, Text] = {
     "your.own_number": _to_person("your.own_number", "own", "rooms"),
     "your.not_in_group": _to_person("your.not_in_group", "rooms"),
     "your.invite_withdrawn": _to_person("your.invite_withdrawn", "rooms"),
+    "your.group_is_full": _to_person("your.group_is_full", "rooms"),
     "your.request_heard": _to_person("your.request_heard", "rooms", "hours", danger=True),
     "your.request_declined": _to_person("your.request_declined", "rooms"),
     "card.contact_details_removed": Text(
@@ -119,6 +121,7 @@ TEXTS: Mapping[str, Text] = {
     "request.not_yours": _reply("request.not_yours"),
     "request.unknown": _reply("request.unknown"),
     "request.added": _reply("request.added"),
+    "request.full": _reply("request.full"),
     "request.declined": _reply("request.declined"),
     "direct.how": _to_person("direct.how", "hours", danger=True),
     "direct.quiet": _to_person("direct.quiet", danger=True),
@@ -143,10 +146,19 @@ def needs(texts: Mapping[str, Text]) -> Mapping[str, frozenset[str]]:
     return {**WITHIN, **{one.key: one.needs for text in texts.values() for one in text.parts}}
 
 
+def conduct_fields(code: CodeOfConduct | None) -> dict[str, str]:
+    """A community's code of conduct as the fields that texts tell it by; none where it has none."""
+    if code is None:
+        return {}
+    found = {"conduct_version": code.version, "conduct_text": code.text, "conduct_address": code.address}
+    return {name: value for name, value in found.items() if value}
+
+
 class Catalogue:
     """`flow.Wording` for one community: `room_name(room_id)` is what people call a room, `hours` when it is staffed.
 
     `opens()` says when somebody is there again, "" while somebody is; it is asked when a text is worded.
+    `conduct` are the fields of the code of conduct, for the texts that tell of it: `conduct_version` and what there is.
 
     Raises BadCatalogue if the words and what is said do not fit each other.
     """
@@ -158,11 +170,13 @@ class Catalogue:
         hours: str,
         *,
         opens: Callable[[], str] = lambda: "",
+        conduct: Mapping[str, str] | None = None,
         words: Phrases | None = None,
         texts: Mapping[str, Text] = TEXTS,
     ) -> None:
         self.texts = texts
         self._opens = opens
+        self._conduct = dict(conduct or {})
         self._ground = Ground(room_name, server_name, clean(hours, _LONGEST_HOURS), words or phrases())
         self._ground.phrases.check(needs(texts))
 
@@ -172,8 +186,11 @@ class Catalogue:
 
     def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
         ground, recipe = self._ground, self.texts[text]
-        if opens := self._opens():
-            items = ({"opens": opens, **items[0]}, *items[1:]) if items else ({"opens": opens},)
+        more = {"opens": opens} if (opens := self._opens()) else {}
+        if any("conduct_version" in one.needs for one in recipe.parts):
+            more |= self._conduct
+        if more:
+            items = ({**more, **items[0]}, *items[1:]) if items else (more,)
         parts = [
             filled(
                 ground.phrases.says(key, count_of(some)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -183,7 +183,7 @@ class Facts:
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
-    `cases` are the cases; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
+    `room_of(room_id)` is what we know of another room. `cases` are the cases; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
     program not to write to them. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
@@ -199,6 +199,7 @@ class Facts:
     groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     known_people: Collection[str] = ()
     concerns: Mapping[str, Sequence[ConcernFact]] = field(default_factory=lambda: _NOTHING)
+    room_of: Callable[[str], RoomFacts | None] = lambda _room_id: None
     cases: Cases | None = None
     removed: Collection[str] = ()
     quiet: Collection[str] = ()

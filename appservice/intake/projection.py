@@ -104,6 +104,7 @@ class Projection:
             rules=self.rules,
             before=before,
             knocks=self._knocks,
+            room_of=self.room,
             groups=MappingProxyType(self._groups),
             known_people=self.direct_reach.keys(),
             concerns=self.concerns,

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from appservice.flow import DirectMessage, Effect, EnsureDirectRoom, EventInput, Facts, Origin, Place
+from appservice.flow import DirectMessage, Effect, EnsureDirectRoom, EventInput, Facts, Item, Origin, Place
 
 
 class Arrivals:
     """Opens the direct room with each person at their first join, so that help is visible before it is needed
-    (CARE, rule 5); who left it is asked into it once more at each arrival."""
+    (CARE, rule 5); who left it is asked into it once more at each arrival.
+
+    `welcomes` are the sentences that newcomers to a group are told, by group.
+    """
 
     name = "arrivals"
+
+    def __init__(self, welcomes: Mapping[str, str] | None = None) -> None:
+        self._welcomes = welcomes or {}
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event = item.event
         if event.type != "m.room.member" or event.content.get("membership") != "join" or not event.state_key:
             return
         person = event.state_key
-        if facts.room.place is Place.DIRECT or person in facts.ghosts or person in facts.direct_rooms:
+        if facts.room.place is Place.DIRECT or person in facts.ghosts:
+            return
+        if person in facts.direct_rooms:
+            yield from self._greeting(item, facts, person)
             return
         if facts.before == "join" and item.origin is Origin.PUSH and person in facts.known_people:
             return  # another name or picture is no arrival: who left their direct room is not asked for that
-        rules = facts.rules
-        if rules is not None and not rules.admits(facts.room.community, facts.room.group, person):
+        if not _admitted(facts, person):
             return  # whoever may not be here is told so, by the doors
         room = EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
         yield room
@@ -36,5 +44,30 @@ class Arrivals:
                 once=room.key,
                 user_id=person,
                 text="direct.welcome",
-                items=({"person": person},),
+                items=(self._about(facts, person),),
             )
+
+    def _greeting(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words."""
+        first = facts.before not in ("join", "left")
+        if not first or facts.room.group not in self._welcomes or not _admitted(facts, person):
+            return
+        if facts.in_distress(person) or person in facts.quiet:
+            return
+        yield DirectMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            user_id=person,
+            text="direct.group_welcome",
+            items=(self._about(facts, person),),
+        )
+
+    def _about(self, facts: Facts, person: str) -> Item:
+        welcome = self._welcomes.get(facts.room.group)
+        return {"person": person} | ({"room": facts.room.room_id, "welcome": welcome} if welcome else {})
+
+
+def _admitted(facts: Facts, person: str) -> bool:
+    rules = facts.rules
+    return rules is None or rules.admits(facts.room.community, facts.room.group, person)

@@ -21,6 +21,7 @@ from appservice.flow import (
     Remove,
     Rules,
 )
+from appservice.membership.places import Capacities, is_full
 from appservice.membership.words import request_reference
 
 
@@ -28,6 +29,9 @@ class Doors:
     """Joins, invites and requests in every managed room but the direct ones."""
 
     name = "doors"
+
+    def __init__(self, capacities: Capacities | None = None) -> None:
+        self._capacities = capacities or {}
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event, room, rules = item.event, facts.room, facts.rules
@@ -41,7 +45,8 @@ class Doors:
             # Whom a person took out is let in by a person, whose role may.
             taken_out = person in room.taken_out
             if present == "knock":
-                return self._asked(item, facts, person) if taken_out else self._welcome(item, facts, person)
+                waits = taken_out or is_full(self._capacities, room, facts, person)
+                return self._asked(item, facts, person) if waits else self._welcome(item, facts, person)
             if present == "invite" and taken_out and not rules.can(room.community, event.sender, "approve_join"):
                 return self._withdrawn(item, facts, person)
             return ()
@@ -76,6 +81,9 @@ class Doors:
         by, room = item.event.sender, facts.room
         approving = rules.kind(room.community, room.group) == "hybrid" and facts.before == "knock"
         if approving and rules.can(room.community, by, "approve_join"):
+            if is_full(self._capacities, room, facts, person):
+                yield from self._withdrawn(item, facts, person, "your.group_is_full")
+                return
             yield Approve(
                 source=item.id,
                 rule=self.name,
@@ -88,7 +96,9 @@ class Doors:
             return
         yield from self._withdrawn(item, facts, person)
 
-    def _withdrawn(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+    def _withdrawn(
+        self, item: EventInput, facts: Facts, person: str, text: str = "your.invite_withdrawn"
+    ) -> Iterable[Effect]:
         by = item.event.sender
         remove = self._remove(item, person, "invite_withdrawn")
         yield remove
@@ -99,7 +109,7 @@ class Doors:
                 lane=item.lane,
                 after=remove.key,
                 user_id=by,
-                text="your.invite_withdrawn",
+                text=text,
                 items=({"person": by, "room": item.event.room_id},),
             )
         yield self._card(item, facts, person, "card.invite_withdrawn", remove.key)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from appservice.flow import Approve, DirectMessage, Effect, EventInput, Facts, Invite, Notice, Place, Remove
+from appservice.membership.places import Capacities, is_full
 
 _WORDS = ("add", "decline")
 #: Where cards of requests stand: of those who sit with the moderators, in the other room.
@@ -23,6 +24,9 @@ class JoinWords:
     """Answers of those whose role may; checked when they are typed, against the requests that wait at that moment."""
 
     name = "join_words"
+
+    def __init__(self, capacities: Capacities | None = None) -> None:
+        self._capacities = capacities or {}
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event, rules = item.event, facts.rules
@@ -52,6 +56,9 @@ class JoinWords:
             yield self._say(item, "request.unknown")
             return
         if word == "add":
+            if is_full(self._capacities, facts.room_of(room_id), facts, person):
+                yield self._say(item, "request.full")
+                return
             yield Approve(
                 source=item.id,
                 rule=self.name,

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from appservice import switches
 from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
-from appservice.conversation import Catalogue, opens_again, plain_hours
+from appservice.conversation import Catalogue, conduct_fields, opens_again, plain_hours
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity, Item, Rendered, Wording
@@ -202,12 +202,14 @@ class Core:
     def _take_into_force(self, said: Said, standing: Standing) -> None:
         """From now on everything is decided and worded by this policy."""
         names = {room.key: room.name for room in said.community.rooms}
-        hours = said.policy.community.hours
+        hours, groups = said.policy.community.hours, said.policy.groups
+        capacities = {key: group.capacity for key, group in groups.items() if group.capacity is not None}
         self._wording.now = Catalogue(
             lambda room_id: self._room_name(room_id, names),
             self.config.homeserver.name,
             plain_hours(hours),
             opens=lambda: opens_again(hours, self._clock.now_ms()),
+            conduct=conduct_fields(said.policy.community.code_of_conduct),
         )
         self.projection.rules = standing
         self.casework.follow(standing, said.policy)
@@ -216,9 +218,9 @@ class Core:
             concern(),
             LateEdits(),
             conduct(said.policy),
-            Doors(),
-            Arrivals(),
-            JoinWords(),
+            Doors(capacities),
+            Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}),
+            JoinWords(capacities),
             Invitations(),
             CaseWords(),
             ShadowWords(),

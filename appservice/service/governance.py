@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import structlog
 
@@ -19,6 +20,7 @@ from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.findings import Finding
+from policies.load import out_of_date
 from policies.plan import Plan
 from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
 from policies.times import day_at
@@ -118,14 +120,22 @@ class Governance:
         said = await self._acceptable(files)
         standing = self._succeeding(said)
         planned = await self._provisioner.plan(said.community, standing.people(), audit=audit)
-        return said, with_assessment_note(planned, self._lacking(said, planned))
+        late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
+        told = replace(said, advice=(*said.advice, *late))
+        return told, with_assessment_note(planned, self._lacking(said, planned))
 
     def _lacking(self, said: Said, planned: Plan) -> str | None:
         """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
-        if self.follows(said.files):
-            return None
-        today = day_at(self._clock.now_ms(), said.policy.community.hours.zone)
-        return assessment_lacking(said.policy, planned, today)
+        return None if self.follows(said.files) else assessment_lacking(said.policy, planned, self._today(said))
+
+    def _today(self, said: Said) -> date:
+        return day_at(self._clock.now_ms(), said.policy.community.hours.zone)
+
+    @property
+    def review_due(self) -> date | None:
+        """The day by which the risk assessment was to be looked at again, if that has passed; nothing stops for it."""
+        risk = self.said.policy.community.risk_assessment if self.said is not None else None
+        return risk.next if self.said is not None and risk is not None and risk.next <= self._today(self.said) else None
 
     async def apply(
         self, files: PolicyFiles, *, digest: str | None = None, progress: Progress | None = None
@@ -183,6 +193,8 @@ class Governance:
 
     async def audit(self) -> None:
         """Read every room once, and make good what was missed. Raises as `keep`."""
+        if self.review_due is not None:
+            log.warning("risk_assessment_review_due", since=str(self.review_due))
         if self.said is not None:
             await self._provisioner.notice_vanished()
             await self._provisioner.audit(self.said.community)

@@ -46,6 +46,7 @@ def status_of(core: Core) -> dict[str, Any]:
             "in_force": core.governance.said is not None,
             "settled": core.governance.settled,
             "changes_left": core.governance.remaining,
+            "review_due": str(due) if (due := core.governance.review_due) is not None else None,
         },
         "rooms": sum(1 for room in core.projection.rooms() if room.managed),
         "lanes": {"waiting": core.lanes.waiting, "handled": core.lanes.handled},

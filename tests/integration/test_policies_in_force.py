@@ -91,7 +91,7 @@ async def test_what_was_applied_stays_in_force_when_its_file_breaks_and_the_serv
     await charity.service.start()
     status = await charity.service.status()
     assert status is not None
-    assert status["policy"] == {"in_force": True, "settled": True, "changes_left": 0}
+    assert status["policy"] == {"in_force": True, "settled": True, "changes_left": 0, "review_due": None}
     assert status["problems"] == ["the policy file is not what is in force: `inglenook plan` says what would change"]
     assert len(charity.proxy.changes) == calls + 2, "nothing of the policy was done again"
     exit_status, said = await charity.command("plan")

@@ -49,6 +49,11 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "passed_on": (None, "yes", "no"),
     "count": (None, "1", "30"),
     "stands": (None, "yes", "no"),
+    # of a newcomer
+    "welcome": (None, "On Tuesdays at 7 we are all here."),
+    "conduct_version": (None, "2026-09"),
+    "conduct_text": (None, "Be kind.\nWhat is said here stays here."),
+    "conduct_address": (None, "https://hearth.example/rules"),
     # of what was removed
     "words": (None, "Please ring Jo.\nJo is kind."),
     "edit": (None, "yes", "alone", "stands"),
@@ -70,9 +75,10 @@ TOGETHER = (
     ("kind", "severity", "stands", "count", "told"),
     ("asked", "stands", "told"),
     ("reference", "owner", "words", "edit", "cut", "next", "around"),
+    ("welcome", "conduct_version", "conduct_text", "conduct_address", "opens"),
 )
 #: The same in lists of several items.
-IN_LISTS = (("told", "count", "state"), ("around", "stood", "words"))
+IN_LISTS = (("told", "count", "state"), ("around", "stood", "words"), ("welcome",))
 COUNTS = (1, 2, 3, 11, 12, 25)
 
 

@@ -264,3 +264,27 @@ def test_a_card_claims_that_somebody_was_told_only_where_they_can_be(card: str, 
     assert "not reached" not in reached
     assert claim not in not_reached
     assert "They could not be told: not reached." in not_reached
+
+
+def test_the_code_of_conduct_is_told_in_the_welcome_whole_and_nowhere_else() -> None:
+    text = "Be kind <b>always</b>.\n" + "What is said here stays here. " * 12
+    made = Catalogue(
+        lambda _room: "After caring", SERVER, HOURS, conduct={"conduct_version": "2026-09", "conduct_text": text}
+    )
+    rendered = made.render("direct.welcome", ({"person": SAM},))
+    assert "This is version 2026-09." in rendered.body
+    assert text in rendered.body
+    assert "&lt;b&gt;always&lt;/b&gt;" in rendered.html
+    assert "You can read the rules here" not in rendered.body
+    for key in TEXTS:
+        assert ("2026-09" in made.render(key, items(2)).body) is (key == "direct.welcome")
+
+
+def test_a_group_tells_newcomers_its_words_after_a_start_that_a_lock_screen_may_show() -> None:
+    said = ({"person": SAM, "room": "!a", "welcome": "On Tuesdays we meet."}, {"person": SAM, "room": "!b"})
+    for key in ("direct.welcome", "direct.group_welcome"):
+        body = catalogue().render(key, said).body
+        assert body.count("On Tuesdays we meet.") == 1
+        assert body.index("On Tuesdays") > 80
+        assert ROOM not in body[:80]
+        assert body.index(ROOM) < body.index("On Tuesdays")

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from appservice.flow import Attempt, Done, Event, EventInput, Facts, Lane, Origin, Place, Refused, Remove, RoomFacts
+from appservice.flow import (
+    Attempt,
+    ConcernFact,
+    DirectMessage,
+    Done,
+    Event,
+    EventInput,
+    Facts,
+    Lane,
+    Origin,
+    Place,
+    Refused,
+    Remove,
+    RoomFacts,
+)
 from appservice.intake import Projection
 from appservice.matrix import parse_event
 from appservice.membership import Arrivals, RemoveExecutor
@@ -32,6 +46,49 @@ def test_who_left_their_direct_room_is_asked_again_at_an_arrival_and_not_for_ano
     room = RoomFacts(GROUP, Place.GROUP, "hearth", "welcome", members={SAM: "join"})
     facts = Facts(1, room, GHOSTS, SERVER, before=before, known_people={SAM} if known else ())
     assert bool(list(Arrivals().handle(EventInput(SERVER, event, origin, 1), facts))) is asked
+
+
+WELCOME = "On Tuesdays at 7 we are all here."
+
+
+def told(group: str = "welcome", **facts: object) -> list[tuple[str, dict[str, str]]]:
+    """What somebody who comes into a group is told privately: keys of texts, with the item of each."""
+    event = Event("$1", GROUP, SAM, "m.room.member", {"membership": "join"}, state_key=SAM)
+    room = RoomFacts(GROUP, Place.GROUP, "hearth", group, members={SAM: "join"})
+    effects = Arrivals({"welcome": WELCOME}).handle(
+        EventInput(SERVER, event, Origin.PUSH, 1),
+        Facts(1, room, GHOSTS, SERVER, **facts),  # type: ignore[arg-type]
+    )
+    return [(effect.text, dict(effect.items[0])) for effect in effects if isinstance(effect, DirectMessage)]
+
+
+def test_the_words_of_a_group_are_part_of_the_first_welcome() -> None:
+    assert told() == [("direct.welcome", {"person": SAM, "room": GROUP, "welcome": WELCOME})]
+    assert told("quiet") == [("direct.welcome", {"person": SAM})]
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "expected"),
+    [
+        (None, {}, True),
+        ("invite", {}, True),
+        ("knock", {}, True),
+        ("join", {}, False),
+        ("left", {}, False),
+        (None, {"quiet": {SAM}}, False),
+        (None, {"concerns": {SAM: (ConcernFact("suicide", 3, 0),)}}, False),
+    ],
+    ids=["new", "asked in", "let in", "another picture", "came back", "wants no messages", "in distress"],
+)
+def test_who_is_known_is_told_them_at_the_first_coming_into_the_group(
+    before: str | None, more: dict[str, object], expected: bool
+) -> None:
+    found = told(before=before, known_people={SAM}, direct_rooms={SAM: "!dm"}, **more)
+    assert found == ([("direct.group_welcome", {"person": SAM, "room": GROUP, "welcome": WELCOME})] if expected else [])
+
+
+def test_a_group_without_words_for_newcomers_says_nothing_to_those_we_know() -> None:
+    assert told("quiet", known_people={SAM}, direct_rooms={SAM: "!dm"}) == []
 
 
 class Everybody:

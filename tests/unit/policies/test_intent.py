@@ -11,7 +11,7 @@ from policies.desired import DesiredRoom
 from policies.files import EXAMPLES
 from policies.findings import Finding
 from policies.intent import choices, weakenings
-from policies.load import Loaded, load_policy
+from policies.load import Loaded, load_people, load_policy
 from policies.people import People
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
@@ -196,3 +196,32 @@ def test_a_code_of_conduct_says_something_or_where_it_stands() -> None:
     assert "says nothing" in finding.message
     for said in ("text: Be kind.", 'address: "https://charity.example/conduct"'):
         assert loaded("open", community=f'code_of_conduct: {{version: "1", {said}}}').findings == ()
+
+
+# Places
+
+PLACES = DEMO.replace("    kind: closed\n", "    kind: closed\n    capacity: 3\n")
+PEOPLE = (EXAMPLES / "hearth-demo.people.yaml").read_text(encoding="utf-8")
+
+
+def test_a_people_file_with_more_people_than_places_does_not_load() -> None:
+    policy = load_policy(PLACES, "f").policy
+    assert policy is not None
+    assert load_people(PEOPLE, "p", policy).people is not None
+    more = (
+        PEOPLE
+        + '  "@finn:hearth.example":\n    groups: [bereaved]\n  "@noor:hearth.example":\n    groups: [bereaved]\n'
+    )
+    found = load_people(more, "p", policy)
+    assert found.people is None
+    [finding] = found.findings
+    assert "bereaved has room for 3 people, and more are listed" in finding.message
+    assert finding.line == len(PEOPLE.splitlines()) + 2
+
+
+def test_a_group_that_people_enter_by_themselves_has_no_capacity() -> None:
+    for kind in ("open", "announce"):
+        [finding] = errors(loaded(kind, "capacity: 12"))
+        assert "by themselves" in finding.message
+    for kind in ("hybrid", "closed"):
+        assert loaded(kind, "capacity: 12").findings == ()

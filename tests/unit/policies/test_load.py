@@ -15,7 +15,19 @@ from policies.findings import MAX_FINDINGS, Finding, did_you_mean, in_order, sho
 from policies.hours import Span, parse_hours
 from policies.load import load_files, load_people, load_policy
 from policies.people import PeopleFile, PersonEntry
-from policies.schema import AcceptLimits, Community, Group, Owners, Policy, Role
+from policies.schema import (
+    AcceptLimits,
+    CodeOfConduct,
+    Community,
+    Group,
+    HistorySetting,
+    Owners,
+    PinsSetting,
+    Policy,
+    RiskAssessment,
+    Role,
+    RuleSetting,
+)
 from policies.source import MAX_NODES, read_yaml
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
@@ -143,7 +155,13 @@ def test_a_policy_holds_what_its_file_says() -> None:
     }
 
 
-@pytest.mark.parametrize("model", [Policy, Community, Owners, Role, Group, AcceptLimits, PeopleFile, PersonEntry])
+MODELS = [
+    *(Policy, Community, Owners, CodeOfConduct, RiskAssessment, Role, Group, AcceptLimits),
+    *(HistorySetting, PinsSetting, RuleSetting, PeopleFile, PersonEntry),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_key_of_the_language_has_a_description_and_an_example_that_is_yaml(model: Any) -> None:
     for name, field in model.model_fields.items():
         assert field.description, name

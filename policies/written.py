@@ -1,0 +1,169 @@
+"""The kinds of value that stand in a policy: each is checked, and refused with advice. The blocks are in `schema`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Final, NoReturn
+
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from policies.findings import shown
+from policies.hours import HoursError, StaffedHours, parse_hours
+from policies.times import Lifetime, TimeError, parse_date, parse_lifetime
+
+MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
+MAX_NAME: Final = 80  # characters
+MAX_TEXT: Final = 500  # characters
+MAX_SENTENCE: Final = 200  # characters
+
+_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HOST_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_USER_LOCALPART: Final = re.compile(r"[a-z0-9._=/+-]+")
+_EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}")
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{1,24}")
+_ADDRESS: Final = re.compile(r"https://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?(/[A-Za-z0-9._~/%+=&?#-]{0,200})?")
+
+__all__ = [
+    "Contact",
+    "Day",
+    "Hours",
+    "Kept",
+    "Name",
+    "Sentence",
+    "ServerName",
+    "Slug",
+    "Text",
+    "UserId",
+    "Version",
+    "WebAddress",
+    "refuse",
+]
+
+
+def refuse(message: str, advice: str) -> NoReturn:
+    raise PydanticCustomError("policy", "{message}", {"message": message, "advice": advice})
+
+
+def _slug(text: str) -> str:
+    if not _SLUG.fullmatch(text) or len(text) > MAX_SLUG:
+        fitting = "-".join(re.findall(r"[a-z0-9]+", text[:MAX_SLUG].lower()))
+        advice = f'For instance "{fitting}".' if fitting else 'For instance "carers-lounge".'
+        allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"
+        refuse(f'"{shown(text)}" is not an id: {allowed}', advice)
+    return text
+
+
+def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not text.strip():
+            refuse("the text is empty", "Write a few plain words: members read them.")
+        if len(text) > limit:
+            refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
+        if not lines and "\n" in text.strip():
+            refuse("a name has one line", "Put further lines into the purpose.")
+        return text.strip()
+
+    return check
+
+
+def _server_name(text: str) -> str:
+    host, colon, port = text.partition(":")
+    labels = host.split(".")
+    good_port = not colon or (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536)
+    if len(host) > 230 or not good_port or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        advice = 'Write the name as it stands behind the colon of a user id, in small letters: "chat.charity.example".'
+        refuse(f'"{shown(text)}" is not a server name', advice)
+    return text
+
+
+def _user_id(text: str) -> str:
+    localpart, colon, server = text[1:].partition(":")
+    if not text.startswith("@") or not colon or not _USER_LOCALPART.fullmatch(localpart) or len(text) > 255:
+        refuse(f'"{shown(text)}" is not a Matrix user id', 'Write it in quotes, like "@amina:chat.charity.example".')
+    _server_name(server)
+    return text
+
+
+def _contact(text: str) -> str:
+    if not (_EMAIL.fullmatch(text) or (_PHONE.fullmatch(text) and sum(c.isdigit() for c in text) >= 3)):
+        advice = 'Write one number or address an item, in quotes: "01632 960123", "hello@charity.example".'
+        refuse(f'"{shown(text)}" is neither a phone number nor an e-mail address', advice)
+    return text
+
+
+def _hours(value: object) -> StaffedHours:
+    if isinstance(value, StaffedHours):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_hours(value)
+    except HoursError as error:
+        refuse(error.message, error.advice)
+
+
+def _day(value: object) -> date:
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_date(value)
+    except TimeError as error:
+        refuse(error.message, error.advice)
+
+
+def _lifetime(value: object) -> Lifetime:
+    if isinstance(value, Lifetime):
+        return value
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_lifetime(str(value))
+    except TimeError as error:
+        refuse(error.message, error.advice)
+
+
+def _web_address(text: str) -> str:
+    if len(text) > 100 or not _ADDRESS.fullmatch(text):
+        advice = 'Write it whole, like "https://charity.example/conduct", with at most 100 characters.'
+        refuse(f'"{shown(text)}" is not the address of a page', advice)
+    return text
+
+
+def _json(pattern: str | None = None, longest: int | None = None) -> WithJsonSchema:
+    """What a JSON Schema says of a text: editors know the pattern and the length, the loader knows all."""
+    return WithJsonSchema(
+        {"type": "string"}
+        | ({"pattern": pattern} if pattern else {})
+        | ({"maxLength": longest, "minLength": 1} if longest else {})
+    )
+
+
+def _whole(expression: re.Pattern[str]) -> str:
+    return f"^(?:{expression.pattern})$"
+
+
+_ONE_LINE: Final = r"^[^\n]*\S[^\n]*$"
+_SAYS_SOMETHING: Final = r"\S"
+_HOURS: Final = r"^\s*[A-Za-z]{3}.*[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}.* [A-Za-z]\S*\s*$"
+
+Slug = Annotated[str, AfterValidator(_slug), _json(_whole(_SLUG), MAX_SLUG)]
+Name = Annotated[str, AfterValidator(_text_of(MAX_NAME, lines=False)), _json(_ONE_LINE, MAX_NAME)]
+Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True)), _json(_SAYS_SOMETHING, MAX_TEXT)]
+Version = Annotated[str, AfterValidator(_text_of(20, lines=False)), _json(_ONE_LINE, 20)]
+Sentence = Annotated[str, AfterValidator(_text_of(MAX_SENTENCE, lines=False)), _json(_ONE_LINE, MAX_SENTENCE)]
+ServerName = Annotated[str, AfterValidator(_server_name), _json(r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230)]
+UserId = Annotated[str, AfterValidator(_user_id), _json(r"^@[a-z0-9._=/+-]+:[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 255)]
+Contact = Annotated[str, AfterValidator(_contact), _json(f"{_whole(_EMAIL)}|{_whole(_PHONE)}")]
+WebAddress = Annotated[str, AfterValidator(_web_address), _json(_whole(_ADDRESS), 100)]
+Hours = Annotated[StaffedHours, PlainValidator(_hours), PlainSerializer(str, return_type=str), _json(_HOURS)]
+Day = Annotated[
+    date, PlainValidator(_day), PlainSerializer(str, return_type=str), _json(r"^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
+]
+Kept = Annotated[
+    Lifetime, PlainValidator(_lifetime), PlainSerializer(str, return_type=str), _json(r"^[1-9][0-9]{0,3} days?$")
+]
