@@ -109,6 +109,39 @@ def apply(
 
 
 @app.command()
+def explain(
+    group: Annotated[
+        str | None, typer.Argument(help="The id of a group, or space, moderators, safeguarding, ops.")
+    ] = None,
+    policy: PolicyArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    in_force: Annotated[bool, typer.Option("--in-force", help="What was applied last, instead of the file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what holds for a group, or for the community: each value in plain words, and where it comes from."""
+    from appservice.cli.explaining import explain_file, explain_in_force
+
+    if in_force:
+        raise typer.Exit(explain_in_force(group, _config(config), out, err, as_json=as_json))
+    if policy is None and group is not None and group.endswith((".yaml", ".yml")):
+        policy, group = Path(group), None  # a file and no group
+    file = policy or _config(config).policy
+    if file is None:
+        raise _bad("name the policy file: the configuration has none")
+    raise typer.Exit(explain_file(group, file, out, err, as_json=as_json))
+
+
+@app.command()
+def schema(
+    people: Annotated[bool, typer.Option("--people", help="That of the people file instead.")] = False,
+) -> None:
+    """Print the JSON Schema of the policy language, by which editors complete and check (docs/policies.md)."""
+    from policies.json_schema import json_schema
+
+    typer.echo(json.dumps(json_schema("people" if people else "policy"), indent=2, ensure_ascii=False))
+
+
+@app.command()
 def serve(config: ConfigOption) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""
     from appservice.service.serve import main

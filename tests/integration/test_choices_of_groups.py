@@ -52,11 +52,14 @@ def rewrite(charity: Charity, pattern: str, text: str) -> None:
 
 
 def assess(charity: Charity, reviewed: datetime | None) -> None:
-    """Write into the policy when the risk assessment was reviewed, or that there is none."""
-    rewrite(charity, r"  risk_assessment:.*?\n\n", "\n")
+    """Write into the policy when the risk assessment was reviewed, or take it out."""
+    text = charity.policy.read_text(encoding="utf-8")
+    head, _, rest = text.partition("\nroles:")
+    head = re.sub(r"\n  risk_assessment:.*", "", head, flags=re.DOTALL).rstrip()
     if reviewed is not None:
         day, after = reviewed.date(), (reviewed + timedelta(days=300)).date()
-        rewrite(charity, r"\nroles:", f"  risk_assessment: {{reviewed: {day}, next: {after}, by: lead}}\n\nroles:")
+        head += f"\n  risk_assessment: {{reviewed: {day}, next: {after}, by: lead}}"
+    charity.policy.write_text(f"{head}\n\nroles:{rest}", encoding="utf-8")
 
 
 async def send(charity: Charity, room: str, body: str, at_ms: int) -> None:
@@ -109,22 +112,25 @@ async def test_messages_are_kept_as_long_as_the_policy_says_and_pins_are_for_tho
 
 
 async def test_what_exposes_people_waits_for_a_risk_assessment_of_the_last_year(charity: Charity) -> None:
-    assess(charity, None)
+    now = datetime.now(UTC)
+    assess(charity, now - timedelta(days=370))
     assert (await charity.apply()).settled, "the first rooms of a community expose nobody"
     calls = len(charity.proxy.changes)
+    status = await charity.service.status()
+    assert status is not None
+    assert status["policy"]["review_due"] == str((now - timedelta(days=70)).date())
     rewrite(
         charity,
         "kind: hybrid",
         'history: {value: shared, because: "Board minute 4", approved_by: deputy}\n    kind: hybrid',
     )
-    planned = await charity.plan()
-    assert planned.counts["exposing"] == 1
-    assert any("This plan would be refused: 1 change exposes people" in note for note in planned.notes)
-    assert any("The deputy answers for it: Board minute 4" in note for note in planned.notes)
-    for reviewed in (None, datetime.now(UTC) - timedelta(days=370), datetime.now(UTC) + timedelta(days=3)):
-        if reviewed is not None:
-            rewrite(charity, r"\n\nroles:", "\n  risk_assessment: {}\n\nroles:")
-            assess(charity, reviewed)
+    for reviewed in (now - timedelta(days=370), None, now + timedelta(days=3)):
+        assess(charity, reviewed)
+        planned = await charity.plan()
+        assert planned.counts["exposing"] == 1
+        assert any("This plan would be refused: 1 change exposes people" in note for note in planned.notes)
+        assert any("The deputy answers for it: Board minute 4" in note for note in planned.notes)
+        assert bool(planned.advice) is (reviewed is not None), "what is out of date is told too"
         with pytest.raises(BadPolicy) as caught:
             await charity.apply()
         [finding] = caught.value.findings
@@ -135,12 +141,18 @@ async def test_what_exposes_people_waits_for_a_risk_assessment_of_the_last_year(
     assert (exit_status, "exposes people" in said, "Traceback" in said) == (2, True, False)
     assert len(charity.proxy.changes) == calls, "nothing was done"
 
-    # An expired date stops neither a restart nor what is in force.
+    exit_status, said = await charity.command("explain", "carers-lounge", "--in-force", "--json")
+    assert (exit_status, "who comes in" in said) == (0, True)
+    assert "Board minute 4" not in said, "what was refused is not in force"
+
+    # A day that has passed stops neither a restart nor what is in force.
     assert await charity.service.stop() == 0
     await charity.service.start()
     assert (await charity.command("status"))[0] == 0
 
-    rewrite(charity, r"  risk_assessment:[^\n]*\n", "  risk_assessment: {}\n")
-    assess(charity, datetime.now(UTC))
+    assess(charity, now)
     assert (await charity.apply()).settled
     await charity.assert_as_said()
+    status = await charity.service.status()
+    assert status is not None
+    assert status["policy"]["review_due"] is None

@@ -1,0 +1,234 @@
+"""What a policy means, value by value: in plain words, where it comes from, and what Matrix state it becomes. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from policies.compile import compile_community
+from policies.defaults import CONDUCT_RULES, KINDS, SPACES, SYSTEM_ROOMS, TIERS
+from policies.desired import DesiredRoom, MembershipRule, RoomKey
+from policies.intent import Choice, choices
+from policies.people import People
+from policies.plain_words import meaning, named
+from policies.schema import Group, Policy
+from policies.source import Path, Source
+
+OriginKind = Literal["file", "kind", "tier", "always"]
+
+_NOBODY: Final = People({})
+_WORDS: Final[Mapping[tuple[str, str], str]] = {
+    ("posting", "everybody"): "Everybody who is in it can write.",
+    ("posting", "moderators"): "Only those who moderate can write. Everybody can react, and take back their own words.",
+    ("pins", "everybody"): "Everybody can pin messages.",
+    ("pins", "moderators"): "Those who moderate can pin messages.",
+    ("pins", "nobody"): "Nobody can pin messages.",
+}
+_ALWAYS: Final = "It is the same in every room, so that no file can forget it."
+
+__all__ = ["Explained", "Origin", "explain_community", "explain_room", "rooms_to_explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: the file (`where` is `FILE:LINE`), a default of a kind or tier, or always so; and why."""
+
+    kind: OriginKind
+    where: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"{self.where}. {self.because}" if self.because else self.where
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One value: what it is about, what it means in plain words, where it comes from, what state it becomes ("" for none)."""
+
+    about: str
+    words: str
+    origin: Origin
+    matrix: str = ""
+
+
+def rooms_to_explain(policy: Policy) -> tuple[RoomKey, ...]:
+    """Return the keys of all rooms that can be explained: the space, groups by id, the rooms of the house."""
+    return ("space", *sorted(policy.groups), *(room.key for room in SYSTEM_ROOMS))
+
+
+def explain_community(policy: Policy, source: Source) -> tuple[Explained, ...]:
+    """Return what the policy says of the whole community, in the order of the file."""
+    return tuple(_Explainer(policy, source).community())
+
+
+def explain_room(policy: Policy, source: Source, key: RoomKey) -> tuple[Explained, ...]:
+    """Return every value of one room. Raises KeyError for a room that there is not."""
+    return tuple(_Explainer(policy, source).room(key))
+
+
+class _Explainer:
+    def __init__(self, policy: Policy, source: Source) -> None:
+        self.policy = policy
+        self.source = source
+
+    def written(self, path: Path, because: str = "") -> Origin:
+        return Origin("file", f"{self.source.file}:{self.source.mark(path, key=True).line}", because)
+
+    def community(self) -> Iterator[Explained]:
+        community, at = self.policy.community, self.written
+        yield Explained("name", community.name, at(("community", "name")))
+        yield Explained("purpose", community.purpose, at(("community", "purpose")))
+        yield Explained("what it is not", community.not_for, at(("community", "not_for")))
+        owners = f"The safeguarding lead is {community.owners.safeguarding_lead}, the deputy {community.owners.deputy}."
+        yield Explained("who answers for it", owners, at(("community", "owners")))
+        yield Explained("when somebody is there", str(community.hours), at(("community", "hours")))
+        if community.allowed_contacts:
+            contacts = ", ".join(community.allowed_contacts)
+            yield Explained("what anybody may write", contacts, at(("community", "allowed_contacts")))
+        code = community.code_of_conduct
+        if code is not None:
+            said = " ".join(part for part in (code.text, code.address) if part)
+            words = f"Version {code.version}, told to each who joins: {said}"
+            yield Explained("code of conduct", words, at(("community", "code_of_conduct")))
+        risk = community.risk_assessment
+        if risk is not None:
+            words = f"Reviewed on {risk.reviewed} by the role {risk.by}; to be looked at again by {risk.next}."
+            yield Explained("risk assessment", words, at(("community", "risk_assessment")))
+        else:
+            words = "There is none: nothing is changed that exposes people or cannot be undone."
+            yield Explained("risk assessment", words, Origin("always", "not in the file", ""))
+        for name, role in self.policy.roles.items():
+            can = f" It can: {', '.join(role.can)}." if role.can else ""
+            yield Explained(f"role {name}", f"Level {role.level} in rooms.{can}", at(("roles", name)))
+        for group_id, group in sorted(self.policy.groups.items()):
+            words = f"{group.name}: {group.kind}, tier {group.tier}. {group.purpose}"
+            yield Explained(f"group {group_id}", words, at(("groups", group_id)))
+
+    def room(self, key: RoomKey) -> Iterator[Explained]:
+        community = compile_community(self.policy, _NOBODY)
+        ids = {other.key: f"(id of {other.key})" for other in community.rooms}
+        room = replace(community.room(key), state=community.complete_state(key, ids))
+        group = self.policy.groups.get(key)
+        path: Path = ("groups", key)
+        if group is None:
+            yield from self._of_the_house(room)
+        else:
+            yield from self._of_group(path, group, room)
+        yield from self._always(room)
+        if group is not None:
+            yield from self._rules(group)
+
+    def _of_group(self, path: Path, group: Group, room: DesiredRoom) -> Iterator[Explained]:
+        kind, tier = KINDS[group.kind], TIERS[group.tier]
+        of_kind = Origin("kind", f"kind {group.kind}", kind.because)
+        of_tier = Origin("tier", f"tier {group.tier}", tier.because)
+        yield Explained("name", group.name, self.written((*path, "name")), _state(room, "m.room.name"))
+        yield Explained("purpose", group.purpose, self.written((*path, "purpose")), _state(room, "m.room.topic"))
+        yield Explained("kind", f"{group.kind}. {kind.because}", self.written((*path, "kind")))
+        yield Explained("tier", f"{group.tier}. {tier.because}", self.written((*path, "tier")))
+        if group.accept_limits is not None:
+            limits = group.accept_limits
+            words = "Private rooms and messages between members cannot be stopped, which was accepted."
+            origin = self.written((*path, "accept_limits"), _answers(limits.approved_by, limits.because))
+            yield Explained("limits", words, origin)
+        by_tier = group.kind == "open" and tier.open_join_rule != kind.join_rule
+        yield _meant("who comes in", room, "m.room.join_rules", of_tier if by_tier else of_kind)
+        yield Explained("who may be there", _admitted(room.membership), of_kind)
+        shown = "The community's space shows it." if room.parent else "The community's space does not show it."
+        parent = "m.space.parent" if room.parent else ""
+        yield Explained("in the space", shown, of_kind if tier.in_space else of_tier, parent)
+        for choice in choices(group):
+            yield self._choice(path, choice, room, of_kind)
+        if group.capacity is not None:
+            words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
+            yield Explained("how many", words, self.written((*path, "capacity")))
+        if group.retention is not None:
+            yield _meant("how long messages are kept", room, "m.room.retention", self.written((*path, "retention")))
+        else:
+            words = "Messages are kept until a person removes them."
+            yield Explained("how long messages are kept", words, Origin("always", "not in the file", ""))
+        if group.welcome is not None:
+            yield Explained("told to newcomers", group.welcome, self.written((*path, "welcome")))
+
+    def _choice(self, path: Path, choice: Choice, room: DesiredRoom, of_kind: Origin) -> Explained:
+        origin = of_kind if choice.aspect != "pins" else Origin("always", "unless the file says otherwise", "")
+        if choice.written:
+            setting = choice.setting
+            answers = _answers(setting.approved_by, setting.because) if setting is not None and choice.weaker else ""
+            origin = self.written((*path, choice.aspect), answers)
+        if choice.aspect == "history":
+            return _meant("who reads what was written", room, "m.room.history_visibility", origin)
+        words = _WORDS[choice.aspect, choice.value]
+        if choice.aspect == "posting":
+            return Explained("who writes", words, origin, _level(room, "events_default"))
+        return Explained("who pins", words, origin, _level(room, "m.room.pinned_events"))
+
+    def _of_the_house(self, room: DesiredRoom) -> Iterator[Explained]:
+        house: dict[str, str] = {one.key: one.topic for one in SYSTEM_ROOMS}
+        public = room.membership.anyone
+        because = SPACES[public].because if room.kind == "space" else house.get(room.key, "")
+        origin = Origin("always", "every community has it", because)
+        yield Explained("name", room.name, origin, _state(room, "m.room.name"))
+        yield _meant("who comes in", room, "m.room.join_rules", origin)
+        yield Explained("who may be there", _admitted(room.membership), origin)
+        yield _meant("who reads what was written", room, "m.room.history_visibility", origin)
+        if room.kind == "space":
+            yield Explained("what it shows", ", ".join(child.key for child in room.children) or "Nothing.", origin)
+
+    def _always(self, room: DesiredRoom) -> Iterator[Explained]:
+        always = Origin("always", "always so", _ALWAYS)
+        yield _meant("guests", room, "m.room.guest_access", always)
+        servers = f"Only people of {named(self.policy.community.server)} can take part."
+        matrix = f'{_state(room, "m.room.server_acl")}, and "m.federate": false when it is made'
+        yield Explained("other servers", servers, always, matrix)
+        words = "Those who moderate can change name, purpose and picture."
+        yield Explained("who names it", words, always, _level(room, "m.room.name"))
+        words = "Nobody can turn on encryption, start calls, share a live location or add programs."
+        yield Explained("what nobody can do", words, always, _level(room, "state_default"))
+
+    def _rules(self, group: Group) -> Iterator[Explained]:
+        for name, rule in CONDUCT_RULES.items():
+            setting = self.policy.rules.get(name)
+            if setting is None and group.tier not in rule.tiers:
+                yield Explained(
+                    f"rule {name}", "It does not look here.", Origin("tier", f"tier {group.tier}", rule.because)
+                )
+                continue
+            mode = setting.mode if setting is not None else rule.mode
+            words = "It acts." if mode == "enforce" else "It only counts; danger to somebody is told all the same."
+            origin = Origin("tier", f"tier {group.tier}", rule.because)
+            if setting is not None:
+                answers = _answers(setting.approved_by, setting.because) if setting.vouched else ""
+                origin = self.written(("rules", name), answers)
+            yield Explained(f"rule {name}", words, origin)
+
+
+def _answers(office: str | None, because: str | None) -> str:
+    return f"The {str(office).replace('_', ' ')} answers for it: {because}"
+
+
+def _meant(about: str, room: DesiredRoom, event_type: str, origin: Origin) -> Explained:
+    words = meaning(event_type, room.state[event_type, ""])
+    return Explained(about, words, origin, _state(room, event_type))
+
+
+def _state(room: DesiredRoom, event_type: str) -> str:
+    return f"{event_type} {json.dumps(room.state[event_type, ''], ensure_ascii=False)}"
+
+
+def _level(room: DesiredRoom, name: str) -> str:
+    levels = room.state["m.room.power_levels", ""]
+    events = levels["events"]
+    level = levels[name] if name in levels else events[name] if isinstance(events, Mapping) else ""
+    return f"m.room.power_levels: {name} {level}"
+
+
+def _admitted(rule: MembershipRule) -> str:
+    if rule.anyone:
+        return "Anybody with an account on this server."
+    said = [f"people approved for {', '.join(rule.groups)}"] if rule.groups else []
+    said += [f"those who hold one of the roles {', '.join(rule.roles)}"] if rule.roles else []
+    words = ", and ".join(said) or "nobody"
+    return f"{words[:1].upper()}{words[1:]}."

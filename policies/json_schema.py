@@ -1,0 +1,75 @@
+"""The language as a JSON Schema (draft 2020-12), made from the models that read it: for editors, which complete and check.
+
+It knows what stands where. References and contradictions only the loader knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from policies.people import PeopleFile
+from policies.schema import Policy, Setting
+from policies.source import Data, read_yaml
+
+_MODELS: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
+    "policy": (Policy, "A policy of Inglenook: what a community is."),
+    "people": (PeopleFile, "The people of a policy of Inglenook: who holds which role, and may be in which group."),
+}
+
+__all__ = ["json_schema"]
+
+
+def json_schema(file: Literal["policy", "people"]) -> dict[str, Any]:
+    """Return the schema of one of the two files as JSON values."""
+    model, title = _MODELS[file]
+    made = model.model_json_schema(by_alias=True)
+    blocks: dict[str, Any] = made.pop("$defs", {})
+    for setting in Setting.__subclasses__():
+        if setting.__name__ in blocks:
+            blocks[setting.__name__] = _word_or_block(setting, blocks[setting.__name__])
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:inglenook:{file}:1"}
+    whole = {**head, **made, "title": title, "$defs": blocks}
+    result = _finished(whole)
+    assert isinstance(result, dict)
+    return result
+
+
+def _word_or_block(setting: type[Setting], block: Mapping[str, Any]) -> dict[str, Any]:
+    described = {"description": block.get("description", "")}
+    return {"anyOf": [{"enum": list(setting.words)}, dict(block)], **described}
+
+
+def _finished(value: object) -> object:
+    """Return the schema with examples as data, without titles made of names, and no keys but those that are known."""
+    if isinstance(value, list):
+        return [_finished(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: _finished(one) for name, one in value.items() if not _is_made_title(name, one, value)}
+    examples = made.get("examples")
+    if isinstance(examples, list):
+        made["examples"] = [_data(one) for one in examples]
+    if "patternProperties" in made:
+        made["additionalProperties"] = False
+    return made
+
+
+def _is_made_title(name: str, one: object, around: Mapping[str, object]) -> bool:
+    return name == "title" and isinstance(one, str) and "$schema" not in around
+
+
+def _data(example: object) -> object:
+    """Return what an example, which stands in the models as YAML, says."""
+    if not isinstance(example, str):
+        return example
+    read = read_yaml(f"x: {example}", "example").data
+    return _plain(read["x"]) if isinstance(read, dict) else example
+
+
+def _plain(data: Data) -> object:
+    if isinstance(data, tuple):
+        return [_plain(one) for one in data]
+    return {name: _plain(one) for name, one in data.items()} if isinstance(data, dict) else data

@@ -1,0 +1,116 @@
+"""`explain`: each value in plain words, with the place it comes from and the state it becomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from policies.compile import compile_community
+from policies.defaults import CONDUCT_RULES
+from policies.explain import Explained, explain_community, explain_room, rooms_to_explain
+from policies.files import EXAMPLES
+from policies.load import load_policy
+from policies.people import People
+from policies.schema import Community, Group, Policy
+from policies.source import Source, read_yaml
+
+FILES = sorted(path for path in EXAMPLES.glob("*.yaml") if not path.name.endswith(".people.yaml"))
+
+
+def read(path: Path) -> tuple[Policy, Source]:
+    text = path.read_bytes()
+    policy = load_policy(text, path.name).policy
+    assert policy is not None
+    return policy, read_yaml(text, path.name)
+
+
+def of(example: str, key: str) -> dict[str, Explained]:
+    return {one.about: one for one in explain_room(*read(EXAMPLES / f"{example}.yaml"), key)}
+
+
+def test_a_written_value_names_its_line_and_who_answers_for_it() -> None:
+    found = of("lantern-evenings", "autumn-circle")["who reads what was written"]
+    lines = (EXAMPLES / "lantern-evenings.yaml").read_text(encoding="utf-8").splitlines()
+    number = next(n for n, line in enumerate(lines, 1) if line.strip().startswith("history:"))
+    assert found.origin.where == f"lantern-evenings.yaml:{number}"
+    assert found.origin.because.startswith("The safeguarding lead answers for it: People are asked in")
+    assert found.words == "Only those who were invited by then can read what was written." or "invited" in found.words
+    assert found.matrix == 'm.room.history_visibility {"history_visibility": "invited"}'
+
+
+def test_a_default_names_its_kind_or_tier_and_why() -> None:
+    found = of("leeds-carers", "bereaved")
+    assert str(found["who reads what was written"].origin).startswith("kind closed. Only approved people come in")
+    assert found["who comes in"].matrix == 'm.room.join_rules {"join_rule": "invite"}'
+    assert found["rule bullying"].origin.where == "tier medium"
+    assert found["rule sexual"].words == "It does not look here."
+    assert found["how long messages are kept"].origin.where == "not in the file"
+
+
+def test_what_is_always_so_is_told_too() -> None:
+    found = of("willow", "reading-room")
+    assert found["guests"].words == "Guests without an account cannot come in."
+    assert "chat.willow.example" in found["other servers"].words
+    assert "encryption" in found["what nobody can do"].words
+    assert found["who pins"].matrix == "m.room.power_levels: m.room.pinned_events 150"
+    assert found["how long messages are kept"].words.startswith("Messages are kept for 30 days.")
+    assert "accepted" in found["limits"].words
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_room_of_every_example_can_be_explained(path: Path) -> None:
+    policy, source = read(path)
+    assert rooms_to_explain(policy) == tuple(room.key for room in compile_community(policy, People({})).rooms)
+    for key in rooms_to_explain(policy):
+        found = explain_room(policy, source, key)
+        assert len({one.about for one in found}) == len(found)
+        assert all(one.words and one.origin.where for one in found)
+        if key in policy.groups:
+            assert {f"rule {name}" for name in CONDUCT_RULES} <= {one.about for one in found}
+    assert explain_community(policy, source)
+
+
+def test_every_key_that_a_file_holds_is_explained_by_its_line() -> None:
+    """A new key of the language belongs into `explain`, or nobody sees what it does."""
+    text = FULL
+    policy = load_policy(text, "f").policy
+    assert policy is not None
+    assert set(policy.groups["room"].model_fields_set) == set(Group.model_fields)
+    assert set(policy.community.model_fields_set) == set(Community.model_fields)
+    source = read_yaml(text, "f")
+    lines = {one.origin.where for one in (*explain_community(policy, source), *explain_room(policy, source, "room"))}
+    for path in (*(("groups", "room", key) for key in Group.model_fields), *(("community", key) for key in SHOWN)):
+        assert f"f:{source.mark(path, key=True).line}" in lines, path
+
+
+SHOWN = sorted(set(Community.model_fields) - {"id", "server"})
+FULL = """schema: 1
+community:
+  id: full
+  name: Full
+  purpose: Everything.
+  not_for: Nothing.
+  server: chat.full.example
+  owners: {safeguarding_lead: lead, deputy: deputy}
+  hours: Mon-Fri 09:00-17:00 Europe/London
+  allowed_contacts: ["01632 960123"]
+  code_of_conduct: {version: "1", text: Be kind.}
+  risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}
+roles:
+  lead: {level: 75, can: [moderate, safeguard, operate]}
+  deputy: {level: 75, can: [safeguard]}
+groups:
+  room:
+    name: Room
+    purpose: Talk.
+    kind: closed
+    tier: high
+    accept_limits: {because: Board minute 4, approved_by: deputy}
+    history: {value: invited, because: Board minute 4, approved_by: deputy}
+    posting: moderators
+    pins: nobody
+    capacity: 8
+    retention: 30 days
+    welcome: Hello.
+"""

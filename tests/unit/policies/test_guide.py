@@ -1,0 +1,72 @@
+"""docs/policies.md: each example in it is accepted, and each key of the language stands in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from policies.defaults import CONDUCT_RULES
+from policies.files import EXAMPLES
+from policies.findings import has_errors
+from policies.load import load_people, load_policy
+from policies.schema import CodeOfConduct, Community, Group, RiskAssessment, Role, Setting
+from tests.support.paths import CHECKOUT
+
+GUIDE = (CHECKOUT / "docs" / "policies.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+#: What fragments are put into; they begin at the top of a file, so that a reader knows where they belong.
+BASE = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8")
+
+
+def merged(base: Any, more: Any) -> Any:
+    if isinstance(base, dict) and isinstance(more, dict):
+        return base | {key: merged(base.get(key), value) for key, value in more.items()}
+    return more
+
+
+def test_the_guide_has_examples() -> None:
+    assert len(BLOCKS) >= 8
+    assert GUIDE.count("```yaml") == len(BLOCKS)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0][:30])
+def test_an_example_of_the_guide_is_accepted(block: str) -> None:
+    said = yaml.load(block, Loader=yaml.BaseLoader)
+    if "people" in said:
+        found = load_people(block, "guide", load_policy(BASE, "base").policy)
+        assert not has_errors(found.findings), found.findings
+    elif "community" in said and "groups" in said:
+        assert load_policy(block, "guide").findings == ()
+    else:
+        base = yaml.load(BASE, Loader=yaml.BaseLoader)
+        assert said.keys() <= base.keys() | {"rules"}
+        text = yaml.safe_dump(_numbers(merged(base, said)))
+        loaded = load_policy(text, "guide")
+        assert loaded.policy is not None, loaded.findings
+        assert loaded.findings == ()
+
+
+def _numbers(data: Any) -> Any:
+    """What BaseLoader left as text, as a person who wrote it would mean it."""
+    if isinstance(data, dict):
+        return {key: int(one) if key in ("schema", "level", "capacity") else _numbers(one) for key, one in data.items()}
+    return [_numbers(one) for one in data] if isinstance(data, list) else data
+
+
+@pytest.mark.parametrize("model", [Community, Group, Role, CodeOfConduct, RiskAssessment, Setting])
+def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:
+    for name in model.model_fields:
+        assert re.search(rf"`{name}`|\b{name}:", GUIDE), name
+
+
+def test_every_example_file_stands_in_the_guide() -> None:
+    for path in EXAMPLES.glob("*.yaml"):
+        assert path.name.endswith(".people.yaml") or f"`{path.name}`" in GUIDE, path.name
+
+
+def test_the_guide_names_no_rule_that_there_is_not() -> None:
+    named = {name for block in BLOCKS for name in (yaml.safe_load(block).get("rules") or {})}
+    assert named <= set(CONDUCT_RULES)
