@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from policies.notes import Note, note_from_record, note_record
 from policies.observed import Identities, Observed
 from policies.people import People
 from policies.planner import Planner
+from policies.thresholds import Danger, Share, TooMuchAtOnce, share_from_record, shares
 
 RECORD_VERSION: Final = 1
 _CLASS_WORDS: Final[Mapping[ChangeClass, str]] = {
@@ -36,13 +37,14 @@ class Plan:
 
     community: its id; policy: the digest of the policy behind it. changes: in the order in which they are to be made,
     each phase for all rooms before the next (`changes.PHASES`). notes: what a person should know, and nothing is done
-    about.
+    about. shares: of how many people it takes something, so that it can be refused.
     """
 
     community: str
     policy: str
     changes: tuple[Change, ...]
     notes: tuple[Note, ...] = ()
+    shares: tuple[Share, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -65,11 +67,22 @@ class Plan:
         """`sha256:` and the hex digest of community, policy and changes, with what they found before them.
 
         The same for the same plan made again; another one as soon as reality or policy has moved so that other changes
-        would follow. Notes do not count: nothing is done about them.
+        would follow. Notes do not count: nothing is done about them; nor do shares, which move with people who are not
+        touched.
         """
-        content = {key: value for key, value in self._content().items() if key != "notes"}
+        content = {key: value for key, value in self._content().items() if key not in ("notes", "shares")}
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+    def too_much(self, allowed: Collection[Danger] = ()) -> tuple[Share, ...]:
+        """Return what the plan takes from too many people at once, beside what a person has `allowed`."""
+        return tuple(share for share in self.shares if share.too_much and share.what not in allowed)
+
+    def raise_if_unsafe(self, allowed: Collection[Danger] = ()) -> None:
+        """Raise `TooMuchAtOnce`, with the figures, for a plan that must not be applied unless a person insists."""
+        found = self.too_much(allowed)
+        if found:
+            raise TooMuchAtOnce(found)
 
     def summary(self) -> str:
         """Return one line that says how much is to be done, by class."""
@@ -96,6 +109,7 @@ class Plan:
             "policy": self.policy,
             "changes": [change_record(change) for change in self.changes],
             "notes": [note_record(note) for note in self.notes],
+            "shares": [share.record() for share in self.shares],
         }
 
     @classmethod
@@ -103,13 +117,19 @@ class Plan:
         """Return the plan that `record` wrote. Raises ValueError for anything else, and where the digest does not fit."""
         if not isinstance(record, Mapping) or record.get("plan") != RECORD_VERSION:
             raise ValueError("this is not a saved plan that this program can read")
-        changes, notes = record.get("changes"), record.get("notes")
+        changes, notes, parts = record.get("changes"), record.get("notes"), record.get("shares", [])
         community, policy = record.get("community"), record.get("policy")
-        if not (isinstance(changes, list) and isinstance(notes, list)):
-            raise ValueError("the saved plan is damaged: its changes or its notes are not a list")
+        if not (isinstance(changes, list) and isinstance(notes, list) and isinstance(parts, list)):
+            raise ValueError("the saved plan is damaged: its changes, its notes or its shares are not a list")
         if not (isinstance(community, str) and isinstance(policy, str)):
             raise ValueError("the saved plan is damaged: it does not say what it was made for")
-        read = cls(community, policy, tuple(map(change_from_record, changes)), tuple(map(note_from_record, notes)))
+        read = cls(
+            community,
+            policy,
+            tuple(map(change_from_record, changes)),
+            tuple(map(note_from_record, notes)),
+            tuple(map(share_from_record, parts)),
+        )
         if read.digest != record.get("digest"):
             raise ValueError("the saved plan was changed after it was made: its digest does not fit")
         return read
@@ -125,7 +145,8 @@ def plan(community: DesiredCommunity, people: People, observed: Observed, identi
     Raises ValueError if one of our identities is among the people.
     """
     changes, notes = Planner(community, people, observed, identities).decide()
-    return Plan(community.id, community.policy_digest, changes, notes)
+    parts = shares(changes, community, observed, identities)
+    return Plan(community.id, community.policy_digest, changes, notes, parts)
 
 
 def _many(count: int, what: str) -> str:

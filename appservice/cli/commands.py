@@ -9,14 +9,17 @@ import asyncio
 import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from appservice.operations.errors import OperationFailed
+from appservice.operations.errors import BadInput, OperationFailed
 from appservice.service.config import BadConfiguration, Config, load_config
+
+if TYPE_CHECKING:
+    from appservice.operations.control import Override
 
 app = typer.Typer(
     name="inglenook",
@@ -77,20 +80,43 @@ PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file; el
 PeopleOption = Annotated[Path | None, typer.Option(help="The people file; else the one beside the policy.")]
 
 
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="CLASS", help="Do it although it takes from many at once: removals, demotions."),
+]
+BecauseOption = Annotated[str, typer.Option("--because", help="With --allow: why, for the record; without names.")]
+DigestOption = Annotated[str | None, typer.Option(help="Only if the plan is still the one with this digest.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also at a terminal.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _override(allow: list[str] | None, because: str) -> Override:
+    from appservice.cli.policies import override_of
+
+    try:
+        return override_of(allow or [], because)
+    except BadInput as error:
+        raise _bad(str(error)) from None
+
+
 @app.command()
 def plan(
     policy: PolicyArgument = None,
     people: PeopleOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    save_to: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save the plan, to be applied within seven days.")
+    ] = None,
     audit: Annotated[
         bool, typer.Option("--audit", help="Read every room first, instead of trusting what we saw.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what would change on the homeserver if a policy were applied. Changes nothing."""
-    from appservice.cli.policies import show_plan
+    from appservice.cli.policies import Screen, show_plan
 
-    raise typer.Exit(show_plan(_config(config), policy, people, out, err, audit=audit, as_json=as_json))
+    screen = Screen(out, err, as_json)
+    raise typer.Exit(show_plan(_config(config), policy, people, screen, save_to=save_to, audit=audit))
 
 
 @app.command()
@@ -98,14 +124,65 @@ def apply(
     policy: PolicyArgument = None,
     people: PeopleOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
-    digest: Annotated[str | None, typer.Option(help="Only if the plan is still the one with this digest.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also at a terminal.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    saved: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="Do exactly what this saved plan says, or nothing.")
+    ] = None,
+    digest: DigestOption = None,
+    allow: AllowOption = None,
+    because: BecauseOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put a policy in force, and make the homeserver follow it. Given again, it goes on where it was cut off."""
-    from appservice.cli.policies import carry_out
+    from appservice.cli.policies import Screen, carry_out
 
-    raise typer.Exit(carry_out(_config(config), policy, people, out, err, digest=digest, ask=not yes, as_json=as_json))
+    override = _override(allow, because)
+    if saved is not None and digest is not None:
+        raise _bad("--digest goes without --plan, which has its own")
+    raise typer.Exit(
+        carry_out(
+            _config(config),
+            policy,
+            people,
+            Screen(out, err, as_json),
+            saved=saved,
+            digest=digest,
+            override=override,
+            ask=not yes,
+        )
+    )
+
+
+@app.command()
+def plans(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List what was applied within a year: when, how much, and whether it was undone."""
+    from appservice.cli.policies import Screen, show_history
+
+    raise typer.Exit(show_history(_config(config), Screen(out, err, as_json)))
+
+
+@app.command()
+def undo(
+    plan_id: Annotated[
+        str | None, typer.Argument(metavar="PLAN", help="What to undo, such as P-17; else the newest that stands.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and what it cannot.")] = False,
+    digest: DigestOption = None,
+    allow: AllowOption = None,
+    because: BecauseOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to the policy and people that were in force before something was applied, by a plan like any other."""
+    from appservice.cli.policies import Screen
+    from appservice.cli.policies import undo as go_back
+
+    override = _override(allow, because)
+    screen = Screen(out, err, as_json)
+    raise typer.Exit(
+        go_back(_config(config), plan_id, screen, dry_run=dry_run, digest=digest, override=override, ask=not yes)
+    )
 
 
 @app.command()

@@ -1,46 +1,110 @@
-"""How `inglenook plan` and `inglenook apply` speak with a person."""
+"""How `inglenook plan`, `apply`, `plans` and `undo` speak with a person."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from appservice.cli.printing import (
+    FAILED,
+    OK,
+    PROBLEMS,
+    Problem,
+    explain,
+    print_history,
+    print_json,
+    print_plan,
+    print_progress,
+    print_result,
+)
 from appservice.operations.control import (
     ApplyAnswer,
-    BadPolicy,
+    Override,
     PlanAnswer,
-    PlanMoved,
-    Progress,
     apply_policy,
+    apply_saved,
+    list_plans,
     plan_policy,
+    plan_undo,
+    undo_plan,
 )
-from appservice.operations.errors import OperationFailed
-from appservice.service.config import BadConfiguration, Config
+from appservice.operations.errors import BadInput, OperationFailed
+from appservice.operations.saved_plans import read_plan, refuse_to_replace, save_plan
+from appservice.service.config import Config
+from policies.plan import Plan
+from policies.thresholds import DANGERS
 
-OK, FAILED, BAD_INPUT = 0, 1, 2
+_PLAN_ID = re.compile(r"(?:[Pp]-?)?([0-9]{1,12})")
+_PERSON = re.compile(r"@[^\s:@]{1,255}:\S")
+_LONGEST_REASON = 500
 
-_SIGNS = {"done": ("✓", "green"), "failed": ("✗", "red"), "held": ("…", "yellow")}
-_CLASS_SIGNS = {"safe": "+", "disruptive": "!", "exposing": "!", "one_way": "!"}
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where to print, and whether as JSON."""
+
+    out: Console
+    err: Console
+    as_json: bool
+
+    def json(self, value: object) -> None:
+        print_json(value, self.out)
+
+    def explain(self, error: Problem, approved: Plan | None = None) -> int:
+        return explain(error, self.out, self.err, as_json=self.as_json, approved=approved)
+
+
+def override_of(allow: list[str], because: str) -> Override:
+    """Return what a person allows. Raises `BadInput` for what cannot be taken so."""
+    unknown = sorted(set(allow) - set(DANGERS))
+    reason = " ".join(because.split())
+    if unknown:
+        raise BadInput(f"--allow {unknown[0]}: what can be allowed is {' or '.join(DANGERS)}")
+    if bool(allow) != bool(reason):
+        raise BadInput('--allow and --because "…" go together: the reason is kept with what was done')
+    if _PERSON.search(reason) or len(reason) > _LONGEST_REASON:
+        raise BadInput(
+            f"--because: in at most {_LONGEST_REASON} letters, and without names of people: it is kept for good"
+        )
+    return Override(frozenset(danger for danger in DANGERS if danger in allow), reason)
+
+
+def number_of(plan_id: str | None) -> int | None:
+    """Return the number of a plan's id such as P-17. Raises `BadInput`."""
+    if plan_id is None:
+        return None
+    found = _PLAN_ID.fullmatch(plan_id.strip())
+    if found is None or not int(found[1]):
+        raise BadInput(f"{plan_id}: a plan that was applied is called P-1, P-2 and so on; see `inglenook plans`")
+    return int(found[1])
 
 
 def show_plan(
-    config: Config, policy: Path | None, people: Path | None, out: Console, err: Console, *, audit: bool, as_json: bool
+    config: Config, policy: Path | None, people: Path | None, screen: Screen, *, save_to: Path | None, audit: bool
 ) -> int:
-    """Print what would change; return the exit status."""
+    """Print what would change, and save it if asked to; return the exit status."""
     try:
-        planned = asyncio.run(plan_policy(config, *_files(config, policy, people), audit=audit))
-    except (BadPolicy, BadConfiguration, OperationFailed) as error:
-        return _explain(error, out, err, as_json=as_json)
-    if as_json:
-        out.print(json.dumps(planned.raw, indent=2), markup=False, highlight=False)
-    else:
-        _print_plan(planned, out)
+        files = _files(config, policy, people)
+        if save_to is not None:
+            refuse_to_replace(save_to)
+        planned = asyncio.run(plan_policy(config, *files, audit=audit))
+        if save_to is not None:
+            save_plan(save_to, planned, config, *files)
+    except PROBLEMS as error:
+        return screen.explain(error)
+    if screen.as_json:
+        screen.json(planned.raw)
+        return OK
+    print_plan(planned, screen.out)
+    if save_to is not None:
+        screen.out.print(Text(f"Saved, for seven days. To do exactly this: inglenook apply --plan {save_to}"))
     return OK
 
 
@@ -48,35 +112,141 @@ def carry_out(
     config: Config,
     policy: Path | None,
     people: Path | None,
-    out: Console,
-    err: Console,
+    screen: Screen,
     *,
+    saved: Path | None,
     digest: str | None,
+    override: Override,
     ask: bool,
-    as_json: bool,
 ) -> int:
-    """Apply, and print what became of each change; return the exit status."""
-    try:
+    """Apply a policy or a saved plan, and print what became of each change; return the exit status."""
+    if saved is not None:
+        return _carry_out_saved(config, saved, policy, people, screen, override)
+
+    def look() -> PlanAnswer:
+        return asyncio.run(plan_policy(config, *_files(config, policy, people)))
+
+    def work(approved: str | None) -> ApplyAnswer:
         files = _files(config, policy, people)
-        if ask and not as_json and sys.stdin.isatty():
-            planned = asyncio.run(plan_policy(config, *files))
-            _print_plan(planned, out)
-            if input("Apply this? Type yes: ").strip().lower() != "yes":
-                out.print("Nothing was changed.")
-                return FAILED
-            digest = planned.digest
-        progress = None if as_json else lambda made: _print_progress(made, out)
-        done = asyncio.run(apply_policy(config, *files, digest=digest, progress=progress))
-    except (BadPolicy, BadConfiguration, OperationFailed) as error:
-        return _explain(error, out, err, as_json=as_json)
-    except (KeyboardInterrupt, EOFError):
-        err.print("inglenook: what was begun goes on in the service; `inglenook plan` says what is left")
-        return FAILED
-    if as_json:
-        out.print(json.dumps(asdict(done), indent=2), markup=False, highlight=False)
+        told = apply_policy(config, *files, digest=approved or digest, override=override, progress=_told(screen))
+        return asyncio.run(told)
+
+    return _ask_and_do(look, work, screen, override, ask=ask, question="Apply this?")
+
+
+def _carry_out_saved(
+    config: Config, saved: Path, policy: Path | None, people: Path | None, screen: Screen, override: Override
+) -> int:
+    try:
+        read = read_plan(saved, config)
+    except PROBLEMS as error:
+        return screen.explain(error)
+
+    def work(_: str | None) -> ApplyAnswer:
+        return asyncio.run(apply_saved(config, read, policy, people, override=override, progress=_told(screen)))
+
+    return _do(work, None, screen, approved=read.plan)
+
+
+def undo(
+    config: Config,
+    plan_id: str | None,
+    screen: Screen,
+    *,
+    dry_run: bool,
+    digest: str | None,
+    override: Override,
+    ask: bool,
+) -> int:
+    """Go back to what was in force before an apply; return the exit status."""
+    try:
+        number = number_of(plan_id)
+        if dry_run or number is None:
+            back = asyncio.run(plan_undo(config, number))
+            number = number_of(back.undoes)
+        if dry_run:
+            if screen.as_json:
+                screen.json(back.raw)
+            else:
+                screen.out.print(Text(f"To undo {back.undoes}:"))
+                print_plan(back, screen.out)
+            return OK
+    except PROBLEMS as error:
+        return screen.explain(error)
+
+    def work(approved: str | None) -> ApplyAnswer:
+        told = undo_plan(config, number, digest=approved or digest, override=override, progress=_told(screen))
+        return asyncio.run(told)
+
+    def look() -> PlanAnswer:
+        return asyncio.run(plan_undo(config, number))
+
+    status = _ask_and_do(look, work, screen, override, ask=ask, question=f"Undo P-{number}?")
+    if status == OK and not screen.as_json:
+        screen.out.print(Text("Your policy file is as it was: change it too, or the next apply brings this back."))
+    return status
+
+
+def show_history(config: Config, screen: Screen) -> int:
+    """Print what was applied; return the exit status."""
+    try:
+        plans = asyncio.run(list_plans(config))
+    except PROBLEMS as error:
+        return screen.explain(error)
+    if screen.as_json:
+        screen.json({"plans": [asdict(one) for one in plans]})
     else:
-        _print_result(done, out)
+        print_history(plans, screen.out)
+    return OK
+
+
+def _ask_and_do(
+    look: Callable[[], PlanAnswer],
+    work: Callable[[str | None], ApplyAnswer],
+    screen: Screen,
+    override: Override,
+    *,
+    ask: bool,
+    question: str,
+) -> int:
+    """At a terminal, show the plan and ask first; what is then done is what was shown."""
+    if not ask or screen.as_json or not sys.stdin.isatty():
+        return _do(work, None, screen)
+    try:
+        planned = look()
+        print_plan(planned, screen.out)
+        if planned.plan.too_much(override.allow):
+            return FAILED
+        if input(f"{question} Type yes: ").strip().lower() != "yes":
+            screen.out.print("Nothing was changed.")
+            return FAILED
+    except PROBLEMS as error:
+        return screen.explain(error)
+    except (KeyboardInterrupt, EOFError):
+        screen.out.print("Nothing was changed.")
+        return FAILED
+    return _do(work, planned.digest, screen, approved=planned.plan)
+
+
+def _do(
+    work: Callable[[str | None], ApplyAnswer], digest: str | None, screen: Screen, approved: Plan | None = None
+) -> int:
+    try:
+        done = work(digest)
+    except PROBLEMS as error:
+        return screen.explain(error, approved)
+    except KeyboardInterrupt:
+        screen.err.print("inglenook: what was begun goes on in the service; `inglenook plan` says what is left")
+        return FAILED
+    if screen.as_json:
+        screen.json(asdict(done))
+    else:
+        print_result(done, screen.out)
     return OK if done.settled else FAILED
+
+
+def _told(screen: Screen) -> Callable[..., None] | None:
+    return None if screen.as_json else lambda made: print_progress(made, screen.out)
 
 
 def _files(config: Config, policy: Path | None, people: Path | None) -> tuple[Path, Path | None]:
@@ -87,52 +257,4 @@ def _files(config: Config, policy: Path | None, people: Path | None) -> tuple[Pa
     return config.policy, people or config.people
 
 
-def _print_plan(planned: PlanAnswer, out: Console) -> None:
-    for finding in planned.advice:
-        out.print(Text(str(finding)))
-    for change in planned.changes:
-        sign = _CLASS_SIGNS.get(change.change_class, "!")
-        out.print(Text(f"  {sign} ", style="green" if sign == "+" else "yellow").append(change.words, style="default"))
-    for note in planned.notes:
-        out.print(Text(f"  i {note}", style="cyan"))
-    out.print(Text(planned.summary, style="bold"))
-    if planned.changes:
-        out.print(Text(planned.digest, style="dim"))
-
-
-def _print_progress(made: Progress, out: Console) -> None:
-    sign, style = _SIGNS.get(made.outcome, ("?", "red"))
-    why = f" ({made.why})" if made.why else ""
-    out.print(Text(f"  {sign} ", style=style).append(f"{made.change}{why}", style="default"))
-
-
-def _print_result(done: ApplyAnswer, out: Console) -> None:
-    for note in done.notes:
-        out.print(Text(f"  i {note}", style="cyan"))
-    if not done.done and not done.undone and not done.remaining:
-        out.print(Text("The policy is in force. Nothing had to be changed: 0 calls.", style="bold"))
-        return
-    more = "" if done.calls == done.planned_calls else f" ({done.planned_calls} were planned)"
-    out.print(Text(f"The policy is in force. {done.done} changes made with {done.calls} calls{more}.", style="bold"))
-    if not done.settled:
-        left = max(len(done.undone), done.remaining)
-        out.print(
-            Text(f"✗ {left} changes are not made. `inglenook plan` says which; apply again to retry.", style="red")
-        )
-
-
-def _explain(
-    error: BadPolicy | BadConfiguration | OperationFailed, out: Console, err: Console, *, as_json: bool
-) -> int:
-    if isinstance(error, BadPolicy):
-        if as_json:
-            found = [asdict(finding) for finding in error.findings]
-            out.print(json.dumps(found, indent=2), markup=False, highlight=False)
-        else:
-            for finding in error.findings:
-                err.print(Text(str(finding)))
-        return BAD_INPUT
-    err.print(Text(f"inglenook: {error}"))
-    if isinstance(error, PlanMoved) and not as_json:
-        _print_plan(error.plan, err)
-    return BAD_INPUT if isinstance(error, BadConfiguration) else FAILED
+__all__ = ["Screen", "carry_out", "override_of", "show_history", "show_plan", "undo"]

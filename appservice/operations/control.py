@@ -1,4 +1,4 @@
-"""Asking the running service for a plan, or to apply one: what `inglenook plan` and `inglenook apply` do."""
+"""Asking the running service for a plan, to apply one, or to undo it: what the commands about policies do."""
 
 from __future__ import annotations
 
@@ -13,14 +13,34 @@ import orjson
 
 from appservice.operations.errors import OperationFailed
 from appservice.service.config import Config, load_registration
-from appservice.service.policy_files import BadPolicy, read_files
+from appservice.service.policy_files import BadPolicy, PolicyFiles, read_files
 from policies.findings import Finding
+from policies.plan import Plan
+from policies.saved import SavedPlan
+from policies.thresholds import Danger, Share
 
-__all__ = ["ApplyAnswer", "BadPolicy", "PlanAnswer", "Progress", "apply_policy", "plan_policy"]
+__all__ = [
+    "ApplyAnswer",
+    "BadPolicy",
+    "Override",
+    "PastPlan",
+    "PlanAnswer",
+    "PlanMoved",
+    "PlanRefused",
+    "Progress",
+    "apply_policy",
+    "apply_saved",
+    "list_plans",
+    "plan_policy",
+    "plan_undo",
+    "undo_plan",
+]
 
 #: Seconds that the service may be silent while it works: one change may wait a minute for the homeserver.
 _SILENCE_S = 300.0
 _CONNECT_S = 5.0
+#: Bytes of one line of an answer: a change's is short, but a plan is one line too.
+_LINE = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +55,11 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class PlanAnswer:
-    """A plan: `calls` to the homeserver that it takes; `digest` by which it can be approved; `notes` and `advice`."""
+    """A plan: `calls` to the homeserver that it takes; `digest` by which it can be approved; `notes` and `advice`.
+
+    shares: of how many people it takes something. people: digest of the people file, "" where the files are not ours.
+    undoes, stays: of a plan that undoes another, its id and what cannot be brought back.
+    """
 
     community: str
     digest: str
@@ -45,7 +69,12 @@ class PlanAnswer:
     notes: tuple[str, ...]
     advice: tuple[Finding, ...]
     summary: str
+    shares: tuple[Share, ...]
+    people: str
+    plan: Plan
     raw: dict[str, Any]
+    undoes: str = ""
+    stays: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -64,8 +93,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ApplyAnswer:
-    """What came of it: changes `done`, `calls` made beside those planned, what was left `undone` and why."""
+    """What came of it: changes `done`, `calls` made beside those planned, what was left `undone` and why.
 
+    id: by which it can be undone, None if no word of the policy has changed.
+    """
+
+    id: str | None
     done: int
     calls: int
     planned_calls: int
@@ -78,12 +111,47 @@ class ApplyAnswer:
     settled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PastPlan:
+    """What was applied, and whether it stands: not undone, or its undo undone."""
+
+    id: str
+    at_ms: int
+    summary: str
+    undoes: str | None
+    undone_by: str | None
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a person allows to be taken from many people at once, and because of what."""
+
+    allow: frozenset[Danger] = frozenset()
+    because: str = ""
+
+    def question(self) -> dict[str, Any]:
+        return {"allow": sorted(self.allow), "because": self.because}
+
+
 class PlanMoved(OperationFailed):
-    """Another plan would be made now than the one that was approved: `plan`."""
+    """Another plan would be made now than the one that was approved: `plan`. `why` says which of the files changed."""
+
+    def __init__(self, problem: str, plan: PlanAnswer, why: tuple[str, ...]) -> None:
+        super().__init__(problem)
+        self.plan = plan
+        self.why = why
+
+
+class PlanRefused(OperationFailed):
+    """The plan takes from too many people at once: `plan.shares` has the figures."""
 
     def __init__(self, problem: str, plan: PlanAnswer) -> None:
         super().__init__(problem)
         self.plan = plan
+
+
+Told = Callable[[Progress], None]
 
 
 async def plan_policy(config: Config, policy: Path, people: Path | None = None, *, audit: bool = False) -> PlanAnswer:
@@ -91,7 +159,7 @@ async def plan_policy(config: Config, policy: Path, people: Path | None = None, 
 
     Raises `BadPolicy`, `OperationFailed`, `BadConfiguration`.
     """
-    question = _question(policy, people) | {"audit": audit}
+    question = _question(read_files(policy, people)) | {"audit": audit}
     async with _asked(config, "plan", question) as answer:
         return _plan(_understood(await answer.read()))
 
@@ -102,15 +170,68 @@ async def apply_policy(
     people: Path | None = None,
     *,
     digest: str | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    override: Override | None = None,
+    progress: Told | None = None,
 ) -> ApplyAnswer:
     """Put these files in force and wait until the homeserver follows; `digest` is that of an approved plan.
 
-    Raises `BadPolicy`, `PlanMoved`, `OperationFailed`, `BadConfiguration`. Once begun, the service goes on even if we
-    are stopped.
+    Raises `BadPolicy`, `PlanMoved`, `PlanRefused`, `OperationFailed`, `BadConfiguration`. Once begun, the service goes
+    on even if we are stopped.
     """
-    question = _question(policy, people) | {"digest": digest}
-    async with _asked(config, "apply", question) as answer:
+    agreed = {"digest": digest} | (override or Override()).question()
+    return await _carried_out(config, "apply", _question(read_files(policy, people)) | agreed, progress)
+
+
+async def apply_saved(
+    config: Config,
+    saved: SavedPlan,
+    policy: Path | None = None,
+    people: Path | None = None,
+    *,
+    override: Override | None = None,
+    progress: Told | None = None,
+) -> ApplyAnswer:
+    """Apply exactly this plan, from the files it was made from, or those named if they lie elsewhere now.
+
+    Raises as `apply_policy`; `PlanMoved` also where one of the files says something else since.
+    """
+    files = read_files(policy or Path(saved.policy_file), people or (None if policy else Path(saved.people_file)))
+    agreed = {
+        "digest": saved.plan.digest,
+        "policy_digest": saved.plan.policy,
+        "people_digest": saved.people,
+        **(override or Override()).question(),
+    }
+    return await _carried_out(config, "apply", _question(files) | agreed, progress)
+
+
+async def list_plans(config: Config) -> tuple[PastPlan, ...]:
+    """Return what was applied within a year, oldest first. Raises `OperationFailed`, `BadConfiguration`."""
+    async with _asked(config, "plans", {}) as answer:
+        return tuple(PastPlan(**one) for one in _understood(await answer.read())["plans"])
+
+
+async def plan_undo(config: Config, number: int | None) -> PlanAnswer:
+    """Return what undoing would do: of this number, else of the newest apply that stands. Raises as `plan_policy`."""
+    async with _asked(config, "undo", {"number": number, "dry_run": True}) as answer:
+        return _plan(_understood(await answer.read()))
+
+
+async def undo_plan(
+    config: Config,
+    number: int | None,
+    *,
+    digest: str | None = None,
+    override: Override | None = None,
+    progress: Told | None = None,
+) -> ApplyAnswer:
+    """Put in force what was before, and wait until the homeserver follows. Raises as `apply_policy`."""
+    agreed = {"number": number, "digest": digest} | (override or Override()).question()
+    return await _carried_out(config, "undo", agreed, progress)
+
+
+async def _carried_out(config: Config, what: str, question: dict[str, Any], progress: Told | None) -> ApplyAnswer:
+    async with _asked(config, what, question) as answer:
         if answer.status != 200:
             _understood(await answer.read())
         async for line in answer.content:
@@ -122,8 +243,7 @@ async def apply_policy(
     raise OperationFailed("The service ended while it applied the policy. It goes on when it is started again.")
 
 
-def _question(policy: Path, people: Path | None) -> dict[str, Any]:
-    files = read_files(policy, people)
+def _question(files: PolicyFiles) -> dict[str, Any]:
     return {
         "policy": files.policy.decode("latin-1"),
         "policy_name": files.policy_name,
@@ -139,8 +259,7 @@ async def _asked(config: Config, what: str, question: dict[str, Any]) -> AsyncIt
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     try:
-        # A change's line may be long: it names rooms, and a description is at most some thousand signs.
-        async with aiohttp.ClientSession(timeout=timeout, headers=headers, read_bufsize=2**20) as session:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers, read_bufsize=_LINE) as session:
             async with session.post(url, data=orjson.dumps(question)) as answer:
                 yield answer
     except aiohttp.ClientConnectorError:
@@ -158,16 +277,29 @@ def _understood(data: bytes) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise OperationFailed("Something else answers where the service should: look at `listen` in its configuration.")
     if "moved" in said:
-        raise PlanMoved(str(said.get("problem")), _plan(said["moved"]))
+        raise PlanMoved(str(said.get("problem")), _plan(said["moved"]), tuple(said.get("why", ())))
+    if "refused" in said:
+        raise PlanRefused(str(said.get("problem")), _plan(said["refused"]))
     findings = tuple(Finding(**finding) for finding in said.get("findings", ()))
     if "problem" in said:
         if findings:
             raise BadPolicy(findings)
-        raise OperationFailed(str(said["problem"]).capitalize() + ".")
+        raise OperationFailed(_sentence(str(said["problem"])))
     return said
 
 
+def _sentence(problem: str) -> str:
+    text = f"{problem[:1].upper()}{problem[1:]}"
+    return text if text.endswith(".") else f"{text}."
+
+
 def _plan(said: dict[str, Any]) -> PlanAnswer:
+    try:
+        planned = Plan.from_record(said.pop("record"))
+    except (KeyError, ValueError):
+        raise OperationFailed(
+            "The service makes plans that this command cannot read: are they of one version?"
+        ) from None
     return PlanAnswer(
         community=said["community"],
         digest=said["digest"],
@@ -179,20 +311,14 @@ def _plan(said: dict[str, Any]) -> PlanAnswer:
         notes=tuple(said["notes"]),
         advice=tuple(Finding(**finding) for finding in said.get("findings", ())),
         summary=said["summary"],
+        shares=planned.shares,
+        people=said.get("people", ""),
+        plan=planned,
         raw=said,
+        undoes=said.get("undoes", ""),
+        stays=tuple(said.get("stays", ())),
     )
 
 
 def _applied(said: dict[str, Any]) -> ApplyAnswer:
-    return ApplyAnswer(
-        done=said["done"],
-        calls=said["calls"],
-        planned_calls=said["planned_calls"],
-        reads=said["reads"],
-        rounds=said["rounds"],
-        undone=tuple(said["undone"]),
-        remaining=said["remaining"],
-        notes=tuple(said["notes"]),
-        rooms=said["rooms"],
-        settled=said["settled"],
-    )
+    return ApplyAnswer(**said | {"undone": tuple(said["undone"]), "notes": tuple(said["notes"])})

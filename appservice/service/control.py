@@ -1,42 +1,67 @@
-"""What the command line asks of the running service: a plan, and to apply it. On the loopback listener, with its token."""
+"""What the command line asks of the running service: a plan, to apply or undo it. On the loopback listener, with its token."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, Self, TypeVar
 
 import orjson
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from appservice.matrix import HomeserverError
-from appservice.provisioning import Made, Reconciled
-from appservice.service.governance import Governance, Moved
+from appservice.provisioning import Made, Progress, Reconciled
+from appservice.service.governance import Consent, Governance, Moved, Refused
+from appservice.service.history import NothingToUndo, plan_id, standing
 from appservice.service.policy_files import BadPolicy, PolicyFiles
 from appservice.store import StoreRefused
 from policies.files import MAX_BYTES
 from policies.plan import Plan
+from policies.saved import people_digest
+from policies.thresholds import Danger
 
 log = structlog.get_logger()
 
 #: Bytes of a question: two files in JSON, whose signs may take two bytes.
 _MAX_QUESTION: Final = 6 * MAX_BYTES
+_DIGEST: Final = 100
+#: Characters of the reason for which a threshold is passed over.
+MAX_BECAUSE: Final = 500
 
 
-class _Question(BaseModel):
-    """Two files, as text in latin-1: one character a byte, so that every byte comes through."""
+class _Agreed(BaseModel):
+    """What was agreed to before something is applied: see `Consent`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: str | None = Field(default=None, max_length=_DIGEST)
+    policy_digest: str = Field(default="", max_length=_DIGEST)
+    people_digest: str = Field(default="", max_length=_DIGEST)
+    allow: frozenset[Danger] = frozenset()
+    because: str = Field(default="", max_length=MAX_BECAUSE)
+
+    @model_validator(mode="after")
+    def _with_a_reason(self) -> Self:
+        if self.allow and not self.because.strip():
+            raise ValueError("what is allowed needs a reason")
+        return self
+
+    @property
+    def consent(self) -> Consent:
+        return Consent(self.digest or "", self.policy_digest, self.people_digest, self.allow, self.because)
+
+
+class _Question(_Agreed):
+    """Two files, as text in latin-1: one character a byte, so that every byte comes through."""
 
     policy: str = Field(max_length=MAX_BYTES + 1)
     policy_name: str = Field(max_length=4096)
     people: str = Field(max_length=MAX_BYTES + 1)
     people_name: str = Field(max_length=4096)
     audit: bool = False
-    digest: str | None = Field(default=None, max_length=100)
 
     @property
     def files(self) -> PolicyFiles:
@@ -44,8 +69,20 @@ class _Question(BaseModel):
         return PolicyFiles(policy, self.policy_name, people, self.people_name)
 
 
+class _Back(_Agreed):
+    """What to undo: a number, else the newest that stands; only said, not done, if it is a dry run."""
+
+    number: int | None = Field(default=None, ge=1, lt=2**53)
+    dry_run: bool = False
+
+
+_Asked = TypeVar("_Asked", bound=_Agreed)
+#: Carries something out, with consent, and tells of each change.
+_Work = Callable[[Consent, Progress], Awaitable[tuple[Reconciled, int | None]]]
+
+
 class Control:
-    """Routes for `inglenook plan` and `inglenook apply`. `ready()` tells whether the homeserver was reached yet."""
+    """Routes for the commands about policies. `ready()` tells whether the homeserver was reached yet."""
 
     def __init__(
         self, governance: Governance, authorised: Callable[[web.Request], bool], ready: Callable[[], bool]
@@ -59,30 +96,72 @@ class Control:
         """Add the routes."""
         app.router.add_post("/_inglenook/v1/plan", self._plan)
         app.router.add_post("/_inglenook/v1/apply", self._apply)
+        app.router.add_post("/_inglenook/v1/plans", self._plans)
+        app.router.add_post("/_inglenook/v1/undo", self._undo)
 
     async def _plan(self, request: web.Request) -> web.StreamResponse:
-        question = await self._question(request)
+        question = await self._question(request, _Question)
         if isinstance(question, web.Response):
             return question
         try:
             said, planned = await self._governance.plan(question.files, audit=question.audit)
         except (BadPolicy, HomeserverError, StoreRefused) as error:
             return _problem(error)
-        advice = [asdict(finding) for finding in said.advice]
-        return _json(200, _plan_record(planned) | {"findings": advice})
+        more = {"people": people_digest(said.people), "findings": [asdict(finding) for finding in said.advice]}
+        return _json(200, _plan_record(planned) | more)
 
     async def _apply(self, request: web.Request) -> web.StreamResponse:
+        question = await self._question(request, _Question)
+        if isinstance(question, web.Response):
+            return question
+        files = question.files
+        return await self._told(request, question, lambda consent, told: self._governance.apply(files, consent, told))
+
+    async def _plans(self, request: web.Request) -> web.StreamResponse:
+        question = await self._question(request, _Agreed)
+        if isinstance(question, web.Response):
+            return question
+        try:
+            entries = await self._governance.history()
+        except StoreRefused as error:
+            return _problem(error)
+        told = [
+            {
+                "id": one.id,
+                "at_ms": one.at_ms,
+                "summary": one.summary,
+                "undoes": plan_id(one.undoes) if one.undoes is not None else None,
+                "undone_by": plan_id(one.undone_by) if one.undone_by is not None else None,
+                "stands": standing(entries, one),
+            }
+            for one in entries
+        ]
+        return _json(200, {"plans": told})
+
+    async def _undo(self, request: web.Request) -> web.StreamResponse:
+        question = await self._question(request, _Back)
+        if isinstance(question, web.Response):
+            return question
+        number = question.number
+        if not question.dry_run:
+            return await self._told(
+                request, question, lambda consent, told: self._governance.undo(number, consent, told)
+            )
+        try:
+            found = await self._governance.plan_undo(number)
+        except (BadPolicy, HomeserverError, StoreRefused, NothingToUndo) as error:
+            return _problem(error)
+        return _json(200, _plan_record(found.plan) | {"undoes": found.past.applied.id, "stays": found.stays})
+
+    async def _told(self, request: web.Request, question: _Agreed, work: _Work) -> web.StreamResponse:
         """Answer with a line of JSON for each change as it is made, and at the end one with the result or the problem.
 
         Once begun it is carried to its end, whether or not somebody still listens.
         """
-        question = await self._question(request)
-        if isinstance(question, web.Response):
-            return question
         lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-        work = asyncio.create_task(self._carry_out(question, lines))
-        self._applying.add(work)
-        work.add_done_callback(self._applying.discard)
+        task = asyncio.create_task(self._carry_out(question.consent, work, lines))
+        self._applying.add(task)
+        task.add_done_callback(self._applying.discard)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         while (line := await lines.get()) is not None:
@@ -90,16 +169,18 @@ class Control:
         await response.write_eof()
         return response
 
-    async def _carry_out(self, question: _Question, lines: asyncio.Queue[dict[str, Any] | None]) -> None:
+    async def _carry_out(self, consent: Consent, work: _Work, lines: asyncio.Queue[dict[str, Any] | None]) -> None:
         def told(made: Made) -> None:
             lines.put_nowait({"change": made.change.describe(), "outcome": made.outcome, "why": made.why})
 
         try:
-            result = await self._governance.apply(question.files, digest=question.digest, progress=told)
-            lines.put_nowait({"result": _result_record(result)})
+            result, number = await work(consent, told)
+            lines.put_nowait({"result": _result_record(result, number)})
         except Moved as moved:
-            lines.put_nowait({"moved": _plan_record(moved.plan), "problem": str(moved)})
-        except (BadPolicy, HomeserverError, StoreRefused) as error:
+            lines.put_nowait({"moved": _plan_record(moved.plan), "why": moved.why, "problem": str(moved)})
+        except Refused as refused:
+            lines.put_nowait({"refused": _plan_record(refused.plan), "problem": str(refused)})
+        except (BadPolicy, HomeserverError, StoreRefused, NothingToUndo) as error:
             lines.put_nowait(_problem_record(error))
         except Exception as error:
             log.error("apply_failed", error=type(error).__name__)
@@ -107,7 +188,7 @@ class Control:
         finally:
             lines.put_nowait(None)
 
-    async def _question(self, request: web.Request) -> _Question | web.Response:
+    async def _question(self, request: web.Request, kind: type[_Asked]) -> _Asked | web.Response:
         if not self._authorised(request):
             return _json(403, {"problem": "wrong token"})
         if not self._ready():
@@ -115,7 +196,7 @@ class Control:
         if (request.content_length or 0) > _MAX_QUESTION:
             return _json(413, {"problem": "these files are larger than any policy"})
         try:
-            return _Question.model_validate_json(await request.read())
+            return kind.model_validate_json(await request.read())
         except (ValidationError, UnicodeError):
             return _json(400, {"problem": "this is not a question of this version's command"})
 
@@ -139,11 +220,16 @@ def _plan_record(planned: Plan) -> dict[str, Any]:
             for change in planned.changes
         ],
         "notes": [note.text for note in planned.notes],
+        "people_touched": [
+            share.record() | {"too_much": share.too_much, "words": share.figures()} for share in planned.shares
+        ],
+        "record": planned.record(),
     }
 
 
-def _result_record(result: Reconciled) -> dict[str, Any]:
+def _result_record(result: Reconciled, number: int | None) -> dict[str, Any]:
     return {
+        "id": plan_id(number) if number is not None else None,
         "planned_calls": result.planned,
         "calls": result.calls,
         "reads": result.reads,
@@ -158,7 +244,7 @@ def _result_record(result: Reconciled) -> dict[str, Any]:
 
 
 def _problem(error: Exception) -> web.Response:
-    status = 422 if isinstance(error, BadPolicy) else 503
+    status = {BadPolicy: 422, NothingToUndo: 409}.get(type(error), 503)
     return _json(status, _problem_record(error))
 
 

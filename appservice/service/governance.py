@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import structlog
@@ -16,6 +16,7 @@ from appservice.effects import Audit
 from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
 from appservice.provisioning import Progress, Provisioner, Reconciled
+from appservice.service.history import Applied, History, NothingToUndo, Past
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
@@ -23,7 +24,10 @@ from policies.findings import Finding
 from policies.load import out_of_date
 from policies.plan import Plan
 from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
+from policies.saved import people_digest
+from policies.thresholds import Danger, Share, TooMuchAtOnce
 from policies.times import day_at
+from policies.undoing import what_stays
 
 log = structlog.get_logger()
 
@@ -31,11 +35,60 @@ _LANE = "policy"
 
 
 class Moved(Exception):
-    """A plan was approved, and another one would be made now; `plan` is that."""
+    """A plan was approved, and another one would be made now: `plan`. `why` says which of the files has changed, if any."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, why: tuple[str, ...] = ()) -> None:
         super().__init__("something has changed since the plan was made: look at it again")
         self.plan = plan
+        self.why = why
+
+
+class Refused(Exception):
+    """`plan` takes from too many people at once: `too_much` has the figures."""
+
+    def __init__(self, plan: Plan, too_much: TooMuchAtOnce) -> None:
+        super().__init__(f"this takes from many people at once: {too_much}")
+        self.plan = plan
+        self.shares = too_much.shares
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person who applies has agreed to.
+
+    digest, policy, people: digests of the plan that was approved and of the files behind it; "" for whatever they are.
+    allow: what may be taken from many people at once, and because of what; kept in the audit.
+    """
+
+    digest: str = ""
+    policy: str = ""
+    people: str = ""
+    allow: frozenset[Danger] = frozenset()
+    because: str = ""
+
+    def check(self, said: Said, planned: Plan) -> None:
+        """Raise `Moved` or `Refused` if this plan is not what was agreed to."""
+        why = []
+        if self.policy not in ("", planned.policy):
+            why.append("The policy says something else than when the plan was made.")
+        if self.people not in ("", people_digest(said.people)):
+            why.append("The people file says something else than when the plan was made.")
+        if why or self.digest not in ("", planned.digest):
+            raise Moved(planned, tuple(why))
+        try:
+            planned.raise_if_unsafe(self.allow)
+        except TooMuchAtOnce as too_much:
+            raise Refused(planned, too_much) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What undoing an apply would be: the plan back, and what it cannot bring back, in plain words."""
+
+    past: Past
+    said: Said
+    plan: Plan
+    stays: tuple[str, ...]
 
 
 class Governance:
@@ -59,12 +112,15 @@ class Governance:
         self._audit = audit
         self._clock = clock
         self._taken = taken
+        self._history = History(homeserver, questions, clock)
         self._changing = asyncio.Lock()
         self.reader = Reader(homeserver, (ghosts.steward, ghosts.guardian, ghosts.custodian))
         self.said: Said | None = None
         self.standing: Standing | None = None
         self.settled = False
         self.remaining = 0
+        self._unguarded = False
+        self.held: tuple[Share, ...] = ()
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -77,14 +133,18 @@ class Governance:
         said = await self.reader.read(files)
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
+        self._unguarded = stored.unguarded
         self._take(said, standing, settled=stored.settled)
 
     async def begin_with(self, files: PolicyFiles) -> None:
-        """Put the first policy in force. Raises `BadPolicy`, `StoreRefused`."""
+        """Put the first policy in force. Nobody has looked at its plan: `keep` does, before it removes anybody.
+
+        Raises `BadPolicy`, `StoreRefused`.
+        """
         said = await self.reader.read(files)
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
-        await self._write(said, settled=False)
+        await self._write(said, settled=False, unguarded=True)
         self._take(said, standing, settled=False)
 
     def follows(self, files: PolicyFiles) -> bool:
@@ -98,7 +158,10 @@ class Governance:
         self.said, self.standing, self.settled = said, standing, settled
         self._taken(said, standing)
 
-    async def _write(self, said: Said, *, settled: bool) -> None:
+    async def _write(
+        self, said: Said, *, settled: bool, unguarded: bool | None = None, beside: Commit | None = None
+    ) -> None:
+        unguarded = self._unguarded if unguarded is None else unguarded
         row = {
             "homeserver": self._homeserver,
             "policy": said.files.policy,
@@ -107,8 +170,13 @@ class Governance:
             "people_name": said.files.people_name,
             "settled": settled,
             "since_ms": self._clock.now_ms(),
+            "unguarded": unguarded,
         }
-        await self._database.commit(Commit(in_force=[row]))
+        commit = Commit(in_force=[row])
+        if beside is not None:
+            commit.add(beside)
+        await self._database.commit(commit)
+        self._unguarded = unguarded
 
     # -- another one -----------------------------------------------------------------------------------------------
 
@@ -138,26 +206,66 @@ class Governance:
         return risk.next if self.said is not None and risk is not None and risk.next <= self._today(self.said) else None
 
     async def apply(
-        self, files: PolicyFiles, *, digest: str | None = None, progress: Progress | None = None
-    ) -> Reconciled:
-        """Put `files` in force and make the homeserver follow.
+        self, files: PolicyFiles, consent: Consent | None = None, progress: Progress | None = None
+    ) -> tuple[Reconciled, int | None]:
+        """Put `files` in force and make the homeserver follow; return what came of it, and the number it can be undone by.
 
-        digest: of the plan that was approved; with another one now, nothing is done. Raises `BadPolicy`, `Moved`,
-        `HomeserverError`, `StoreRefused`.
+        Raises `BadPolicy`, `Moved`, `Refused`, `HomeserverError`, `StoreRefused`: then nothing is done.
         """
         async with self._changing:
-            said, planned = await self.plan(files)
-            if digest is not None and planned.digest != digest:
-                raise Moved(planned)
-            lacking = self._lacking(said, planned)
-            if lacking is not None:
-                raise BadPolicy((refusal_without_assessment(lacking, files.policy, files.policy_name),))
-            await self._write(said, settled=False)
-            self._audit.note(_LANE, {"in_force": policy_digest(said.policy), "plan": planned.digest})
-            log.info("policy_in_force", community=said.community.id, changes=len(planned.changes))
-            standing = self._succeeding(said)  # whoever was approved while we looked is among them
-            self._take(said, standing, settled=False)
-            return await self._reconcile(first=planned, progress=progress)
+            return await self._put_in_force(files, consent or Consent(), progress)
+
+    async def _put_in_force(
+        self, files: PolicyFiles, consent: Consent, progress: Progress | None, undoes: int | None = None
+    ) -> tuple[Reconciled, int | None]:
+        said, planned = await self.plan(files)
+        lacking = self._lacking(said, planned)
+        if lacking is not None:
+            raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
+        consent.check(said, planned)
+        rows, number = await self._history.note(self.said, said, planned, undoes)
+        await self._write(said, settled=False, unguarded=False, beside=rows)  # a person has looked at it
+        self._note(said, planned, consent, number, undoes)
+        standing = self._succeeding(said)  # whoever was approved while we looked is among them
+        self._take(said, standing, settled=False)
+        self.held = ()
+        return await self._reconcile(first=planned, progress=progress), number
+
+    def _note(self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None) -> None:
+        line: dict[str, object] = {"in_force": policy_digest(said.policy), "plan": planned.digest}
+        line |= {name: value for name, value in (("number", number), ("undoes", undoes)) if value is not None}
+        allowed = [share for share in planned.too_much() if share.what in consent.allow]
+        if allowed:
+            line |= {"allowed": [share.record() for share in allowed], "because": consent.because}
+        self._audit.note(_LANE, line)
+        log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
+
+    # -- and back --------------------------------------------------------------------------------------------------
+
+    async def history(self) -> list[Applied]:
+        """Return what was applied, oldest first. Raises `StoreRefused`."""
+        return [] if self.said is None else await self._history.entries(self.said.community.id)
+
+    async def plan_undo(self, number: int | None) -> Undoing:
+        """Return what undoing this apply (else the newest that stands) would be.
+
+        Raises `NothingToUndo`, and as `plan`.
+        """
+        if self.said is None:
+            raise NothingToUndo("Nothing was applied yet, so there is nothing to undo.")
+        past = await self._history.past(self.said, number)
+        said, planned = await self.plan(past.files)
+        return Undoing(past, said, planned, what_stays(past.plan, planned, said.community))
+
+    async def undo(
+        self, number: int | None, consent: Consent | None = None, progress: Progress | None = None
+    ) -> tuple[Reconciled, int | None]:
+        """Put in force what was before this apply (else before the newest that stands). Raises as `apply`, `plan_undo`."""
+        async with self._changing:
+            if self.said is None:
+                raise NothingToUndo("Nothing was applied yet, so there is nothing to undo.")
+            past = await self._history.past(self.said, number)
+            return await self._put_in_force(past.files, consent or Consent(), progress, past.applied.number)
 
     async def _acceptable(self, files: PolicyFiles) -> Said:
         said = await self.reader.read(files)
@@ -188,8 +296,25 @@ class Governance:
                 # It was cut off: what was done, and not told us, is not done again.
                 await self._provisioner.audit(self.said.community)
             present = self._provisioner.present(self.said.community, self.standing.people())
+            if self._unguarded and not await self._let_pass(present):
+                return
             if again or not self.settled or not present.empty:
                 await self._reconcile()
+
+    async def _let_pass(self, present: Plan) -> bool:
+        """Whether what the configuration brought may be made true: not if it takes from many people at once.
+
+        Our store may be new and the rooms old, with people in them whom a file lacks, or whom cards let in. Once it has
+        passed, and for what a person applied, this is not asked again: then a stranger among many is a stranger.
+        """
+        assert self.said is not None
+        self.held = present.too_much()
+        if self.held:
+            self.remaining = len(present.changes)
+            log.error("policy_held", figures=[share.figures() for share in self.held])
+            return False
+        await self._write(self.said, settled=self.settled, unguarded=False)
+        return True
 
     async def audit(self) -> None:
         """Read every room once, and make good what was missed. Raises as `keep`."""

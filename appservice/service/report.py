@@ -23,6 +23,11 @@ def status_of(core: Core) -> dict[str, Any]:
         problems.append(f"waiting for {core.waiting_for}")
     if core.governance.said is None:
         problems.append("there is no policy yet: `inglenook apply FILE` puts one in force")
+    elif core.governance.held:
+        figures = "; ".join(share.figures() for share in core.governance.held)
+        problems.append(
+            f"the policy is held back, nothing is done to any room: {figures}. `inglenook plan` says for whom"
+        )
     elif core.governance.remaining and core.ready:
         problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
     problems += core.casework.vault_problems

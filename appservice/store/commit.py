@@ -48,12 +48,14 @@ class Commit:
     evidence: list[dict[str, Any]] = field(default_factory=list)
     evidence_reads: list[dict[str, Any]] = field(default_factory=list)
     in_force: list[dict[str, Any]] = field(default_factory=list)
+    #: what a person applied, by number; a newer row of one number says only by which it was undone
+    applied_plans: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: puts memory back as it was before these rows, where they were refused; run in reverse
     undo: list[Callable[[], None]] = field(default_factory=list)
     #: journal and outbox rows settled before this time (ms), and what was seen before it, are deleted
     forget_before_ms: int | None = None
-    #: evidence, readings of it and closed cases from before this time (ms) are deleted
+    #: evidence, readings of it, closed cases and applied plans from before this time (ms) are deleted
     evidence_before_ms: int | None = None
 
     def add(self, other: Commit) -> None:
@@ -77,6 +79,7 @@ class Commit:
         self.evidence += other.evidence
         self.evidence_reads += other.evidence_reads
         self.in_force += other.in_force
+        self.applied_plans += other.applied_plans
         self.positions += other.positions
         self.undo += other.undo
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
@@ -104,6 +107,7 @@ class Commit:
             or self.evidence
             or self.evidence_reads
             or self.in_force
+            or self.applied_plans
             or self.positions
             or self.forget_before_ms
             or self.evidence_before_ms

@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 
 from appservice.store.database import Database
 from appservice.store.schema import (
+    applied_plans,
     approvals,
     audit,
     buttons,
@@ -86,6 +87,7 @@ class StoredPolicy:
     people: bytes
     people_name: str
     settled: bool
+    unguarded: bool
 
 
 class Questions:
@@ -323,12 +325,34 @@ class Questions:
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""
         columns = (in_force.c.policy, in_force.c.policy_name, in_force.c.people, in_force.c.people_name)
-        statement = select(*columns, in_force.c.settled).where(in_force.c.homeserver == self._homeserver)
-        rows = await self._database.fetch(statement)
+        statement = select(*columns, in_force.c.settled, in_force.c.unguarded)
+        rows = await self._database.fetch(statement.where(in_force.c.homeserver == self._homeserver))
         if not rows:
             return None
-        policy, policy_name, people, people_name, settled = rows[0]
-        return StoredPolicy(policy, policy_name, people, people_name, bool(settled))
+        policy, policy_name, people, people_name, settled, unguarded = rows[0]
+        return StoredPolicy(policy, policy_name, people, people_name, bool(settled), bool(unguarded))
+
+    async def applied_plans(self, community: str) -> list[dict[str, Any]]:
+        """Return the rows of what was applied to a community, oldest first, without plans and policies."""
+        shown = ("number", "at_ms", "summary", "after", "undoes", "undone_by")
+        columns = [*(applied_plans.c[name] for name in shown), applied_plans.c.policy.is_not(None)]
+        statement = (
+            select(*columns)
+            .where(applied_plans.c.homeserver == self._homeserver, applied_plans.c.community == community)
+            .order_by(applied_plans.c.number)
+        )
+        rows = await self._database.fetch(statement)
+        return [dict(zip((*shown, "follows"), row, strict=True)) for row in rows]
+
+    async def applied_plan(self, community: str, number: int) -> dict[str, Any]:
+        """Return the whole row of one that is there."""
+        statement = select(applied_plans).where(
+            applied_plans.c.homeserver == self._homeserver,
+            applied_plans.c.community == community,
+            applied_plans.c.number == number,
+        )
+        rows = await self._database.fetch(statement)
+        return dict(zip(applied_plans.c.keys(), rows[0], strict=True))
 
     async def position(self, name: str) -> str | None:
         statement = select(positions.c.value).where(

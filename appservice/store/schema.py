@@ -205,7 +205,8 @@ evidence_reads = Table(
     Column("reason", LargeBinary, nullable=False),
 )
 
-#: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do.
+#: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do;
+#: `unguarded` while it came from the configuration and its plan has not passed the thresholds.
 in_force = Table(
     "in_force",
     metadata,
@@ -216,6 +217,27 @@ in_force = Table(
     Column("people_name", String, nullable=False),
     Column("settled", Boolean, nullable=False),
     Column("since_ms", Integer, nullable=False),
+    Column("unguarded", Boolean),
+)
+
+#: Each policy that a person applied, by number: the plan (JSON), what was in force before it (NULL for the first one),
+#: and digests of what it put in force. `undoes` and `undone_by` are numbers.
+applied_plans = Table(
+    "applied_plans",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("community", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
+    Column("after", String, nullable=False),
+    Column("policy", LargeBinary),
+    Column("policy_name", String),
+    Column("people", LargeBinary),
+    Column("people_name", String),
+    Column("undoes", Integer),
+    Column("undone_by", Integer),
 )
 
 #: Where we stand in streams of others: the gap check's token, and the like.

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert
 from appservice.store.audit import Chains
 from appservice.store.commit import Commit
 from appservice.store.schema import (
+    applied_plans,
     approvals,
     buttons,
     cases,
@@ -74,8 +75,10 @@ _evidence_forget = (
     delete(evidence_reads).where(evidence_reads.c.at_ms < bindparam("before")),
     delete(buttons).where(buttons.c.expires_ms < bindparam("before")),
     delete(cases).where(cases.c.closed_ms < bindparam("before")),
+    delete(applied_plans).where(applied_plans.c.at_ms < bindparam("before")),
 )
-_in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms")
+_in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms", "unguarded")
+_applied_plans = _upsert(applied_plans, "undone_by")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -127,6 +130,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_evidence, commit.evidence),
         (_evidence_reads, commit.evidence_reads),
         (_in_force, commit.in_force),
+        (_applied_plans, commit.applied_plans),
         (_positions, commit.positions),
     ):
         if rows:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appservice.operations.control import plan_undo, undo_plan
 from appservice.operations.errors import OperationFailed
 from tests.support.charity import ALIASES, SERVER_NAME, Charity
 
@@ -53,3 +54,44 @@ async def test_killed_at_every_call_in_turn_the_community_ends_the_same(
         finally:
             await charity.stop()
     assert planned > 30
+
+
+async def test_an_undo_that_is_killed_at_every_call_in_turn_brings_back_the_same_rooms(
+    make_homeserver: MakeHomeserver, tmp_path: Path
+) -> None:
+    homeserver = await make_homeserver(server_name=SERVER_NAME, alias_regexes=ALIASES)
+    await homeserver.make_steward_admin()
+    charity = await Charity.make(tmp_path / "charity", homeserver)
+    try:
+        await charity.service.start()
+        await charity.apply()
+        before, now = charity.policy.read_text(encoding="utf-8"), 1
+        changed = before.replace("kind: hybrid", "kind: closed")
+        planned, call = 1, 0
+        while call < planned:
+            call += 1
+            charity.policy.write_text(changed, encoding="utf-8")
+            assert (await charity.apply()).id == f"P-{now + 1}"
+            charity.policy.write_text(before, encoding="utf-8")
+            planned = (await plan_undo(charity.service.config, now + 1)).calls
+            made = len(charity.proxy.changes)
+
+            async def die(number: int, at: int = made + call) -> None:
+                if number == at:
+                    await charity.service.kill()
+
+            charity.proxy.executed = die
+            with pytest.raises(OperationFailed):
+                await undo_plan(charity.service.config, now + 1)
+            await charity.service.died()
+            charity.proxy.executed = None
+            await charity.service.start()
+            assert (await charity.plan()).lines == []
+            await charity.assert_as_said()
+            assert len(charity.proxy.changes) == made + planned
+            with pytest.raises(OperationFailed, match="undone already"):
+                await undo_plan(charity.service.config, now + 1)
+            now += 2
+        assert planned > 2
+    finally:
+        await charity.stop()

@@ -149,8 +149,8 @@ class Charity:
     async def apply(self, digest: str | None = None) -> ApplyAnswer:
         return await apply_policy(self.service.config, self.policy, digest=digest)
 
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """Run `inglenook ARGUMENTS --config …` as a person would; return exit status and all that was printed."""
+    async def command(self, *arguments: str, folder: Path | None = None) -> tuple[int, str]:
+        """Run `inglenook ARGUMENTS --config …` as a person in `folder` would; return exit status and what was printed."""
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("inglenook")),
             *arguments,
@@ -159,6 +159,7 @@ class Charity:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd=folder,
         )
         said, _ = await process.communicate()
         return process.returncode or 0, said.decode()

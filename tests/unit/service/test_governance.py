@@ -1,0 +1,247 @@
+"""What is in force: refused when it takes from too many, undone by number, and not stalled by what was allowed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appservice.service.governance import Consent, Moved, Refused
+from appservice.service.history import NothingToUndo
+from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
+from policies.saved import people_digest
+from tests.support.governed import KilledHere, example, governed
+from tests.support.house import fresh_store
+
+ALL = 10
+EVERYBODY = Consent(allow=frozenset({"removals", "demotions"}), because="The project ends")
+
+
+# -- thresholds --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_emptied_people_file_is_refused_and_nothing_is_done_nor_put_in_force(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        before, calls = house.states(), house.homeserver.calls
+        with pytest.raises(Refused, match=r"100\.00% is over 30\.00% \(10/10 people would be removed\)"):
+            await house.governance.apply(example(without=ALL))
+        assert (house.states(), house.homeserver.calls) == (before, calls)
+        assert house.governance.follows(example())
+        assert len(await house.governance.history()) == 1
+
+
+async def test_an_override_lets_it_through_and_the_audit_keeps_class_figures_and_reason_without_names(
+    tmp_path: Path,
+) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        with pytest.raises(Refused, match="lose power"):
+            await house.governance.apply(
+                example(without=ALL), Consent(allow=frozenset({"removals"}), because="The project ends")
+            )
+        result, number = await house.governance.apply(example(without=ALL), EVERYBODY)
+        assert (result.settled, number) == (True, 2)
+        last = (await house.policy_lines())[-1]
+        assert last["because"] == "The project ends"
+        assert [(one["what"], one["affected"]) for one in last["allowed"]] == [("removals", 10), ("demotions", 6)]
+        assert "@" not in str(last)
+
+
+async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example(), EVERYBODY)
+        assert not {"allowed", "because"} & (await house.policy_lines())[-1].keys()
+
+
+async def test_what_was_applied_with_an_override_is_finished_after_a_death_without_being_asked_again(
+    tmp_path: Path,
+) -> None:
+    store = fresh_store(tmp_path)
+    async with governed(store) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        house.provisioner.dies_after = 3
+        with pytest.raises(KilledHere):
+            await house.governance.apply(example(without=ALL), EVERYBODY)
+        homeserver = house.homeserver
+    async with governed(store, homeserver) as later:
+        await later.governance.keep()
+        assert later.governance.settled
+        _, planned = await later.governance.plan(example(without=ALL))
+        assert planned.empty
+
+
+async def test_strangers_who_were_forced_in_are_seen_out_however_many_they_are(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        room = next(room for room in house.homeserver.rooms.values() if room.key == "bereaved")
+        for number in range(50):
+            house.homeserver._put_member(house.homeserver.rooms[room.room_id], f"@forced{number}:x.example", "join")
+        await house.governance.keep()
+        assert not any("forced" in user_id for user_id in house.homeserver.rooms[room.room_id].members)
+
+
+async def test_a_first_policy_of_the_configuration_removes_nobody_in_numbers_until_a_person_applies_it(
+    tmp_path: Path,
+) -> None:
+    """Our store is lost, the rooms are not, and somebody emptied the people file meanwhile."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    async with governed(fresh_store(tmp_path / "first")) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        homeserver, before, calls = house.homeserver, house.states(), house.homeserver.calls
+    store = fresh_store(tmp_path / "second")
+    async with governed(store, homeserver) as later:
+        await later.governance.begin_with(example(without=ALL))
+        await later.governance.keep()
+        assert [share.figures() for share in later.governance.held] == [
+            "100.00% is over 30.00% (10/10 people would be removed)",
+            "nobody would be left (6/6 people would lose power)",
+        ]
+    async with governed(store, homeserver) as again:
+        await again.governance.keep()
+        assert again.governance.held
+        assert (again.states(), homeserver.calls) == (before, calls)
+        await again.governance.apply(example())
+        assert (again.governance.held, homeserver.calls) == ((), calls)
+        await again.governance.apply(example(without=ALL), EVERYBODY)
+        assert again.governance.settled
+
+
+async def test_a_first_policy_of_the_configuration_that_takes_from_nobody_is_made_true_at_once(tmp_path: Path) -> None:
+    store = fresh_store(tmp_path)
+    async with governed(store) as house:
+        await house.governance.begin_with(example())
+        await house.governance.keep()
+        assert house.governance.settled
+        homeserver = house.homeserver
+        room = next(room for room in homeserver.rooms.values() if room.key == "bereaved")
+    for number in range(50):
+        homeserver._put_member(homeserver.rooms[room.room_id], f"@forced{number}:x.example", "join")
+    async with governed(store, homeserver) as later:
+        await later.governance.keep()
+        assert later.governance.held == ()
+        assert not any("forced" in user_id for user_id in homeserver.rooms[room.room_id].members)
+
+
+# -- approved plans ----------------------------------------------------------------------------------------------------
+
+
+async def test_people_who_changed_since_a_plan_was_saved_are_told_even_if_the_same_changes_follow(
+    tmp_path: Path,
+) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        said, planned = await house.governance.plan(example(without=1))
+        consent = Consent(planned.digest, planned.policy, people_digest(said.people))
+        same = example(without=1)
+        more = same.people.replace(b"people:\n", b'people:\n  "@nobody-yet:chat.leedscarers.example": {}\n')
+        assert more != same.people
+        changed = type(same)(same.policy, same.policy_name, more, same.people_name)
+        assert (await house.governance.plan(changed))[1].digest == planned.digest
+        with pytest.raises(Moved) as caught:
+            await house.governance.apply(changed, consent)
+        assert caught.value.why == ("The people file says something else than when the plan was made.",)
+        assert (await house.governance.apply(same, consent))[1] == 2
+
+
+# -- undo --------------------------------------------------------------------------------------------------------------
+
+
+async def test_undo_brings_back_the_rooms_as_they_were_and_undoing_that_brings_back_the_change(tmp_path: Path) -> None:
+    changed = example(without=2, edit={"kind: hybrid": "kind: closed"})
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        first = house.states()
+        assert (await house.governance.apply(changed))[1] == 2
+        second = house.states()
+        assert first != second
+        back = await house.governance.plan_undo(None)
+        assert back.past.applied.id == "P-2"
+        assert any("2 people were removed" in line for line in back.stays)
+        assert (await house.governance.undo(2, Consent(digest=back.plan.digest)))[1] == 3
+        assert house.states() == first
+        assert house.governance.follows(example())
+        assert (await house.governance.undo(3))[1] == 4
+        assert house.states() == second
+        stands = {one.number: (one.undoes, one.undone_by) for one in await house.governance.history()}
+        assert stands == {1: (None, None), 2: (None, 3), 3: (2, 4), 4: (3, None)}
+
+
+async def test_an_undo_obeys_the_same_thresholds(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example(without=9))
+        await house.governance.apply(example())
+        house.everybody_comes()
+        with pytest.raises(Refused, match=r"90\.00% is over 30\.00% \(9/10 people would be removed\)"):
+            await house.governance.undo(2)
+        assert (await house.governance.undo(2, EVERYBODY))[1] == 3
+
+
+async def test_an_undo_that_was_cut_off_is_finished_at_the_next_start_and_not_done_twice(tmp_path: Path) -> None:
+    store = fresh_store(tmp_path)
+    async with governed(store) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        first, homeserver = house.states(), house.homeserver
+        await house.governance.apply(example(without=2, edit={"kind: hybrid": "kind: closed"}))
+        house.provisioner.dies_after = 1
+        with pytest.raises(KilledHere):
+            await house.governance.undo(2)
+    async with governed(store, homeserver) as later:
+        assert later.states() != first
+        await later.governance.keep()
+        assert later.states() == first
+        with pytest.raises(NothingToUndo, match="P-2 is undone already, by P-3"):
+            await later.governance.undo(2)
+
+
+async def test_people_whom_a_card_let_in_meanwhile_stay_after_an_undo(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        await house.governance.apply(example(edit={"kind: hybrid": "kind: closed"}))
+        assert house.governance.standing is not None
+        newcomer = "@new-moon:chat.leedscarers.example"
+        house.governance.standing.load([("leeds-carers", "carers-lounge", newcomer)])
+        room = next(room for room in house.homeserver.rooms.values() if room.key == "carers-lounge")
+        house.homeserver._put_member(house.homeserver.rooms[room.room_id], newcomer, "join")
+        await house.governance.undo(2)
+        assert house.homeserver.rooms[room.room_id].members[newcomer] == "join"
+
+
+async def test_an_apply_that_changes_no_word_gets_no_number(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        assert (await house.governance.apply(example()))[1] == 1
+        assert (await house.governance.apply(example()))[1] is None
+        spaced = example()
+        spaced = type(spaced)(b"# words for people\n" + spaced.policy, "p", spaced.people, "q")
+        assert (await house.governance.apply(spaced))[1] is None
+        with pytest.raises(NothingToUndo, match="P-1 put the first policy in force"):
+            await house.governance.undo(1)
+
+
+async def test_without_a_policy_there_is_nothing_to_undo(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        assert await house.governance.history() == []
+        with pytest.raises(NothingToUndo, match="Nothing was applied yet"):
+            await house.governance.undo(None)
+        with pytest.raises(NothingToUndo, match="Nothing was applied yet"):
+            await house.governance.plan_undo(1)
+
+
+async def test_what_was_applied_is_kept_for_a_year_and_its_number_is_never_given_again(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        upkeep = Upkeep(house.database, house.clock)
+        house.clock.now += EVIDENCE_KEPT_MS
+        await upkeep.turn()
+        assert len(await house.governance.history()) == 1
+        house.clock.now += 3_600_001
+        await upkeep.turn()
+        assert await house.governance.history() == []
+        assert (await house.governance.apply(example(without=1)))[1] == 2
