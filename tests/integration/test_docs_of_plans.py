@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.homeserver
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "plans.md"
-EMPTY = "schema: 1\npeople: {}\n"
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:
@@ -39,10 +38,11 @@ async def test_every_example_of_the_guide_prints_what_it_says(make_homeserver: M
         said = yaml.safe_load(charity.people.read_text(encoding="utf-8"))
         said["people"][f"@new-moon:{SERVER_NAME}"] = {"groups": ["carers-lounge"]}
         with_one_more = yaml.safe_dump(said)
+        cut_short = yaml.safe_dump({**said, "people": dict(list(said["people"].items())[:2])}, sort_keys=False)
         played = 0
         for command, lines in examples():
             refused = command == "inglenook apply policy.yaml"
-            charity.people.write_text(EMPTY if refused else with_one_more, encoding="utf-8")
+            charity.people.write_text(cut_short if refused else with_one_more, encoding="utf-8")
             exit_status, printed = await charity.command(*command.split()[1:], folder=charity.folder)
             assert exit_status == (1 if refused else 0), f"{command}\n{printed}"
             for line in lines:

@@ -123,7 +123,7 @@ async def governed(store: Path, homeserver: ModelHomeserver | None = None) -> As
 
 
 def example(*, without: int = 0, edit: Mapping[str, str] | None = None) -> PolicyFiles:
-    """The larger example, without the last people of its list, and with words of the policy replaced."""
+    """The larger example, without the last people of its list (lead and deputy come first), with words replaced."""
     files = read_files(POLICIES / "leeds-carers.yaml")
     policy = files.policy.decode()
     for old, new in (edit or {}).items():

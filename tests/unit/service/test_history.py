@@ -30,12 +30,12 @@ def test_after_an_undo_the_one_before_is_next_and_the_undo_itself_only_by_name()
 
 
 def test_what_something_later_stands_upon_is_refused_with_the_way() -> None:
-    with pytest.raises(NothingToUndo, match="P-2 cannot be undone while something later stands: P-3.*inglenook undo P-3"):
+    with pytest.raises(NothingToUndo, match=r"P-2 cannot be undone while something later stands: P-3.*inglenook undo P-3"):
         to_undo([FIRST, SECOND, THIRD], "c", 2)
 
 
 def test_what_is_undone_is_refused_with_the_way_back() -> None:
-    with pytest.raises(NothingToUndo, match="P-3 is undone already, by P-4. To have it back: inglenook undo P-4"):
+    with pytest.raises(NothingToUndo, match=r"P-3 is undone already, by P-4\. To have it back: inglenook undo P-4"):
         to_undo([FIRST, SECOND, applied(3, "c", by=4), applied(4, "b", undoes=3)], "b", 3)
 
 
