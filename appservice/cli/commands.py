@@ -76,6 +76,18 @@ def check(
         out.print(f"[bold green]✓[/] {policy}: {len(rooms)} rooms, {len(loaded.people.by_id)} people", highlight=False)
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where the files are put; it is made if need be.")] = Path(),
+    answers: Annotated[Path | None, typer.Option(help="Take the answers from a YAML file, and ask nothing.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --answers: print JSON.")] = False,
+) -> None:
+    """Ask what a new community needs, and write its first policy, or say why not yet; exit status 1 if not yet."""
+    from appservice.cli.beginning import begin
+
+    raise typer.Exit(begin(folder, answers, out, err, as_json=as_json))
+
+
 PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file; else the one of the configuration.")]
 PeopleOption = Annotated[Path | None, typer.Option(help="The people file; else the one beside the policy.")]
 
