@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from policies.beginning.answers import compact, joined_hours
 from policies.findings import shown
 from policies.hours import HoursError, StaffedHours, parse_hours
-from policies.schema import MAX_NAME, MAX_TEXT, Contact, ServerName, UserId
+from policies.written import MAX_NAME, MAX_TEXT, Contact, ServerName, UserId
 
 Said = Mapping[str, Any]
 """What was answered so far: values by the keys of their questions."""

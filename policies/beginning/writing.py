@@ -21,7 +21,7 @@ from policies.beginning.reading import is_visible
 from policies.beginning.sensitive import telling_words
 from policies.defaults import Kind, Tier
 from policies.hours import StaffedHours
-from policies.schema import MAX_SLUG
+from policies.written import MAX_SLUG
 
 WIDTH: Final = 100  # characters of a comment line
 NOT_YET_TITLE: Final = "Not yet: what to do first"

@@ -21,7 +21,9 @@ EVERYBODY = Consent(allow=frozenset({"removals"}), because="The project ends")
 # -- thresholds --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_people_file_that_lost_its_people_is_refused_and_nothing_is_done_nor_put_in_force(tmp_path: Path) -> None:
+async def test_a_people_file_that_lost_its_people_is_refused_and_nothing_is_done_nor_put_in_force(
+    tmp_path: Path,
+) -> None:
     async with governed(fresh_store(tmp_path)) as house:
         await house.governance.apply(example())
         house.everybody_comes()

@@ -30,7 +30,9 @@ def test_after_an_undo_the_one_before_is_next_and_the_undo_itself_only_by_name()
 
 
 def test_what_something_later_stands_upon_is_refused_with_the_way() -> None:
-    with pytest.raises(NothingToUndo, match=r"P-2 cannot be undone while something later stands: P-3.*inglenook undo P-3"):
+    with pytest.raises(
+        NothingToUndo, match=r"P-2 cannot be undone while something later stands: P-3.*inglenook undo P-3"
+    ):
         to_undo([FIRST, SECOND, THIRD], "c", 2)
 
 
