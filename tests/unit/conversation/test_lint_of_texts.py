@@ -25,6 +25,7 @@ SIGNPOSTS = POLICIES.parent / "rules" / "signposts" / "en-GB.csv"
 PERSONAL = ("phone", "email", "address", "nhs_number", "card", "bank")
 CONDUCT = ("phishing", "self_harm_encouragement", "threats", "bullying", "hate", "sexual", "edit", "contact_details")
 CONCERNS = ("suicide", "self_harm", "disclosure", "domestic_abuse")
+OWN_PAGE = "https://hearth.example/rules"  # the charity's own, which its policy names
 #: What the fields of an item may hold; None is a field that is not there. A new field belongs here.
 FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "told": (None, "yes", "no"),
@@ -53,7 +54,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "welcome": (None, "On Tuesdays at 7 we are all here."),
     "conduct_version": (None, "2026-09"),
     "conduct_text": (None, "Be kind.\nWhat is said here stays here."),
-    "conduct_address": (None, "https://hearth.example/rules"),
+    "conduct_address": (None, OWN_PAGE),
     # of what was removed
     "words": (None, "Please ring Jo.\nJo is kind."),
     "edit": (None, "yes", "alone", "stands"),
