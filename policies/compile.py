@@ -39,7 +39,17 @@ from policies.schema import Group, Policy
 from policies.times import Lifetime
 
 _LATER_KEYS: Final = frozenset(
-    {"code_of_conduct", "risk_assessment", "history", "posting", "pins", "capacity", "retention", "welcome"}
+    {
+        "code_of_conduct",
+        "risk_assessment",
+        "history",
+        "posting",
+        "pins",
+        "capacity",
+        "retention",
+        "welcome",
+        "escalation",
+    }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
 
@@ -54,7 +64,7 @@ def policy_digest(policy: Policy) -> str:
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
     if not said["rules"]:
         del said["rules"]  # who says nothing of them has the digest from before they could be named
-    for block in (said["community"], *said["groups"].values()):
+    for block in (said, said["community"], *said["groups"].values()):
         for name in _LATER_KEYS & block.keys():
             if block[name] is None:
                 del block[name]  # the same

@@ -7,29 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 
 from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
-from policies.findings import Severity, did_you_mean, shown
+from policies.findings import did_you_mean, shown
 from policies.intent import choices
+from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.people import People, PeopleFile, people_of
+from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Path
 from policies.times import a_year_after
 
 __all__ = ["Problem", "problems_of_dates", "problems_of_people", "problems_of_policy"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A problem at `path`; `key` if it is the key there that is wrong, not its value."""
-
-    path: Path
-    message: str
-    advice: str
-    severity: Severity = "error"
-    key: bool = False
 
 
 def problems_of_policy(policy: Policy) -> Iterator[Problem]:
@@ -49,6 +39,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from _choices(path, group)
         yield from _capacity(path, group)
     yield from _rules(policy)
+    yield from problems_of_ladders(policy)
     yield from _promises(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
@@ -211,6 +202,7 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     yield from _places(policy, file)
     yield from _offices(policy, people_of(file))
     yield from _cover(policy, people_of(file))
+    yield from problems_of_those_called(policy, people_of(file))
 
 
 def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:

@@ -10,7 +10,10 @@ from typing import Final, Literal
 from policies.compile import compile_community
 from policies.defaults import CONDUCT_RULES, KINDS, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
+from policies.escalation import BANDS, Band
+from policies.explain_ladders import ladder_words
 from policies.intent import Choice, choices
+from policies.ladders import BECAUSE
 from policies.people import People
 from policies.plain_words import meaning, named
 from policies.schema import Group, Policy
@@ -105,6 +108,20 @@ class _Explainer:
         for group_id, group in sorted(self.policy.groups.items()):
             words = f"{group.name}: {group.kind}, tier {group.tier}. {group.purpose}"
             yield Explained(f"group {group_id}", words, at(("groups", group_id)))
+        for band in BANDS:
+            yield from self._ladder(band)
+
+    def _ladder(self, band: Band) -> Iterator[Explained]:
+        block = self.policy.escalation.of(band) if self.policy.escalation is not None else None
+        always = Origin("always", "unless the file says otherwise", BECAUSE[band])
+        for about, step, words in ladder_words(self.policy, band):
+            origin = always
+            if step is None:
+                origin = Origin("always", "always so", "Whoever waits is told the truth.")
+            elif block is not None:
+                answers = _answers(block.approved_by, block.because) if block.vouched else ""
+                origin = self.written(("escalation", band, "steps", step), answers)
+            yield Explained(about, words, origin)
 
     def room(self, key: RoomKey) -> Iterator[Explained]:
         community = compile_community(self.policy, _NOBODY)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, TIERS, HistoryVisibility, JoinRule, Pins, Posting
+from policies.escalation import LadderBlock
 from policies.governed_rooms import GOVERNED_LEVEL
+from policies.ladders import BAND_WORDS, ladders_of, weaker_in
 from policies.schema import Group, Policy, Setting
 
 Aspect = Literal["history", "posting", "pins"]
@@ -59,8 +61,8 @@ class Weakening:
     """Something that is weaker than its default, and who answers for it: of a group, or of all (`group` is None)."""
 
     group: str | None
-    what: str  # an aspect, or `rule NAME`
-    value: str
+    what: str  # an aspect, `rule NAME`, or `ladder for BAND`
+    value: str  # of a ladder: how it is weaker, in words
     because: str
     approved_by: str
 
@@ -108,7 +110,7 @@ def pins_level_of(group: Group) -> int:
 
 
 def weakenings(policy: Policy) -> Iterator[Weakening]:
-    """Yield what a policy makes weaker than its default, groups by id, then rules, with who answers for it."""
+    """Yield what a policy makes weaker than its default, groups by id, then rules and ladders, with who answers for it."""
     for group_id, group in sorted(policy.groups.items()):
         for choice in choices(group):
             if choice.weaker and choice.setting is not None:
@@ -116,7 +118,11 @@ def weakenings(policy: Policy) -> Iterator[Weakening]:
     for name, setting in sorted(policy.rules.items()):
         if name in CONDUCT_RULES and CONDUCT_RULES[name].mode == "enforce" and setting.mode == "shadow":
             yield _weakening(None, f"rule {name}", setting.mode, setting)
+    for band, ladder in ladders_of(policy).items():
+        block = policy.escalation.of(band) if policy.escalation is not None else None
+        if block is not None and (reasons := "; ".join(weaker_in(band, ladder))):
+            yield _weakening(None, f"ladder for {BAND_WORDS[band]}", reasons, block)
 
 
-def _weakening(group: str | None, what: str, value: str, setting: Setting) -> Weakening:
+def _weakening(group: str | None, what: str, value: str, setting: Setting | LadderBlock) -> Weakening:
     return Weakening(group, what, value, setting.because or "", setting.approved_by or "")

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from policies.escalation import LadderBlock
 from policies.people import PeopleFile
 from policies.schema import Policy, Setting
 from policies.source import Data, read_yaml
@@ -18,6 +19,9 @@ _MODELS: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
     "policy": (Policy, "A policy of Inglenook: what a community is."),
     "people": (PeopleFile, "The people of a policy of Inglenook: who holds which role, and may be in which group."),
 }
+
+_SHORT_FORMS: Final[Mapping[str, str]] = {LadderBlock.__name__: "steps"}
+"""Blocks of which one key may stand alone, in place of the whole."""
 
 __all__ = ["json_schema"]
 
@@ -30,6 +34,11 @@ def json_schema(file: Literal["policy", "people"]) -> dict[str, Any]:
     for setting in Setting.__subclasses__():
         if setting.__name__ in blocks:
             blocks[setting.__name__] = _word_or_block(setting, blocks[setting.__name__])
+    for name, short in _SHORT_FORMS.items():
+        if name in blocks:
+            block = blocks[name]
+            described = {"description": block.get("description", "")}
+            blocks[name] = {"anyOf": [dict(block["properties"][short]), dict(block)], **described}
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:inglenook:{file}:1"}
     whole = {**head, **made, "title": title, "$defs": blocks}
     result = _finished(whole)

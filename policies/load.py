@@ -13,12 +13,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from policies.contradictions import Problem, problems_of_dates, problems_of_people, problems_of_policy
+from policies.contradictions import problems_of_dates, problems_of_people, problems_of_policy
 from policies.files import people_beside, read_file
 from policies.findings import MAX_FINDINGS, Finding, did_you_mean, has_errors, in_order, shown
 from policies.people import People, PeopleFile, people_of
+from policies.problems import Problem
 from policies.schema import SCHEMA_VERSION, Policy
-from policies.source import Data, Path, Source, read_yaml
+from policies.source import Data, Path, Source, as_written, read_yaml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -166,7 +167,8 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
         owner = _model_at(model, around)
         return f'unknown key "{shown(last)}"', did_you_mean(last, _known_keys(owner) if owner else ())
     if kind == "missing":
-        return f'the key "{last}" is missing from {_name_of(around)}', advice
+        return f'the key "{last}" is missing from {_name_of(as_written(source.data, around))}', advice
+    path = as_written(source.data, path)
     value = _value(source.data, path)
     if kind == "literal_error":
         known = _literals(field)
@@ -246,6 +248,8 @@ def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None:
                 annotation = get_args(annotation)[0]
         elif get_args(annotation) and issubclass(get_origin(annotation) or object, Mapping):
             annotation = get_args(annotation)[1]
+        elif get_origin(annotation) is tuple and isinstance(part, int):
+            annotation = get_args(annotation)[0]
         else:
             return None
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

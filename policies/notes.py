@@ -139,8 +139,10 @@ def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:
 
 def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
     """Something that is weaker than its default; `names` are the names of rooms by key."""
-    if weakening.group is None:
+    if weakening.group is None and weakening.what.startswith("rule "):
         what = f"The {weakening.what} only counts, and does not act."
+    elif weakening.group is None:
+        what = f"The {weakening.what}: {weakening.value}."
     else:
         what = f"{quoted(names[weakening.group])}: {_WEAKER[weakening.what, weakening.value]}"
     office = weakening.approved_by.replace("_", " ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from policies.defaults import (
     CONDUCT_RULES,
@@ -21,9 +21,11 @@ from policies.defaults import (
     RuleMode,
     Tier,
 )
+from policies.escalation import Escalation
 from policies.findings import did_you_mean, shown
 from policies.governed_rooms import HIGHEST_HUMAN_LEVEL
 from policies.hours import EXAMPLE
+from policies.strict import StrictModel
 from policies.written import (
     Contact,
     Day,
@@ -63,12 +65,6 @@ __all__ = [
     "StrictModel",
     "UserId",
 ]
-
-
-class StrictModel(BaseModel):
-    """A block of keys: unknown keys are errors, nothing is converted, nothing changes later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Owners(StrictModel):
@@ -271,4 +267,9 @@ class Policy(StrictModel):
         description="Rules about what people do that are not as they ship; each named one looks in every group.",
         examples=["{bullying: enforce, hate: shadow}"],
         json_schema_extra={"propertyNames": {"enum": list(CONDUCT_RULES)}},
+    )
+    escalation: Escalation | None = Field(
+        default=None,
+        description="Who is called first and who next when nobody answers, and how long each has.",
+        examples=["{serious: [{call: safeguarding_lead, within: 30m}, {call: deputy, within: 30m}]}"],
     )

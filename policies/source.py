@@ -40,7 +40,7 @@ _HIDDEN: Final = re.compile(
 _NO_ANCHORS: Final = 'Write the value out in full where it is needed; text that starts with "&" or "*" needs quotes.'
 _RETYPE: Final = "Delete the text around this place and type it again; copying from elsewhere brought it in."
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Data", "Mark", "Path", "Place", "Source", "read_yaml"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Data", "Mark", "Path", "Place", "Source", "as_written", "read_yaml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class Source:
 
     def mark(self, path: Path, *, key: bool = False) -> Mark:
         """Return where the value at `path` stands (its key if `key`, or the nearest thing around it that is written)."""
+        path = as_written(self.data, path)
         for end in range(len(path), -1, -1):
             place = self.places.get(path[:end])
             if place is not None:
@@ -85,6 +86,22 @@ class Source:
         # A block, or nothing at all, cannot be quoted: its key says what is meant.
         text = mark.text or self.mark(path, key=True).text
         return Finding(severity, self.file, mark.line, mark.column, shown(text), message, advice)
+
+
+def as_written(data: Data, path: Path) -> Path:
+    """Return `path` without the keys that a short form leaves out: a list that stands where a block with it may stand."""
+    written: list[str | int] = []
+    for part in path:
+        if isinstance(data, tuple) and isinstance(part, str):
+            continue
+        written.append(part)
+        if isinstance(data, dict) and isinstance(part, str):
+            data = data.get(part)
+        elif isinstance(data, tuple) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            data = None
+    return tuple(written)
 
 
 def read_yaml(text: str | bytes, file: str) -> Source:

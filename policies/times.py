@@ -16,6 +16,7 @@ LONGEST_KEPT: Final = 3650  # days
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,4}) days?")
+_MINUTES: Final = re.compile(r"([1-9][0-9]{0,3}) ?(?:(m|min|minutes?)|h|hours?)")
 
 __all__ = [
     "LONGEST_KEPT",
@@ -26,6 +27,7 @@ __all__ = [
     "a_year_after",
     "parse_date",
     "parse_lifetime",
+    "parse_minutes",
 ]
 
 
@@ -89,3 +91,11 @@ def parse_lifetime(text: str) -> Lifetime:
         )
         raise TimeError(f"{days} days is out of range", advice)
     return Lifetime(days)
+
+
+def parse_minutes(text: str) -> int:
+    """Return how many minutes `N m` or `N h` names (also written out, as in `30 minutes`). Raises `TimeError`."""
+    found = _MINUTES.fullmatch(text)
+    if found is None:
+        raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "30m", or "2h".')
+    return int(found[1]) * (1 if found[2] else 60)

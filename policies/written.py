@@ -39,6 +39,7 @@ __all__ = [
     "UserId",
     "Version",
     "WebAddress",
+    "is_slug",
     "refuse",
 ]
 
@@ -47,8 +48,13 @@ def refuse(message: str, advice: str) -> NoReturn:
     raise PydanticCustomError("policy", "{message}", {"message": message, "advice": advice})
 
 
+def is_slug(text: str) -> bool:
+    """Return whether a text is an id, such as a role has."""
+    return bool(_SLUG.fullmatch(text)) and len(text) <= MAX_SLUG
+
+
 def _slug(text: str) -> str:
-    if not _SLUG.fullmatch(text) or len(text) > MAX_SLUG:
+    if not is_slug(text):
         fitting = "-".join(re.findall(r"[a-z0-9]+", text[:MAX_SLUG].lower()))
         advice = f'For instance "{fitting}".' if fitting else 'For instance "carers-lounge".'
         allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"

@@ -6,6 +6,7 @@ from appservice.cases.around import Around, Masked
 from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook
 from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, SweepEditsExecutor
+from appservice.cases.ladder import Pace
 from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
 from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
@@ -23,6 +24,7 @@ __all__ = [
     "Evidence",
     "LateEdits",
     "Masked",
+    "Pace",
     "Requests",
     "ShadowBook",
     "ShadowWords",

@@ -7,10 +7,8 @@ from dataclasses import asdict, replace
 from typing import Final
 
 from appservice.cases.ladder import (
-    LAST_RUNG,
     InRoom,
-    called,
-    deadline,
+    Pace,
     first_audience,
     others_alone,
     people_alone,
@@ -34,7 +32,6 @@ from appservice.flow import (
     Track,
 )
 from appservice.store import Commit, Questions
-from policies.hours import StaffedHours
 
 #: Messages of a case that its card links to.
 _EVENTS_KEPT: Final = 10
@@ -67,7 +64,7 @@ class CaseBook:
         self._buttons: dict[tuple[str, str, str], Button] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self.rules: Rules | None = None
-        self.hours: StaffedHours | None = None
+        self.pace = Pace()
 
     async def load(self, questions: Questions) -> None:
         """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
@@ -132,7 +129,11 @@ class CaseBook:
 
     def called(self, case: Case) -> tuple[str, ...]:
         """Return whom a card of a case calls by name."""
-        return called(case, self.audience(case), self.rules)
+        return self.pace.called(case, self.audience(case), self.rules, self._clock.now_ms())
+
+    def ends(self, case: Case) -> bool:
+        """Whether nobody is left to ask once a case is passed on. By the ladder in force now, not when it was opened."""
+        return self.pace.ladder(case).ended(case.rung + 1)
 
     def current(self, community: str, track: str, about: str) -> Case | None:
         """Return the newest case of a track about a person, open or not."""
@@ -159,8 +160,6 @@ class CaseBook:
             audience=without_its_person(audience, effect.community, effect.about, self._in_room),
             opened_ms=now,
             rung=1 if not_reached else 0,  # who cannot be told anything is looked for by more people (CARE, rule 5)
-            # The clock of conduct starts with its card: before, nobody could have answered.
-            deadline_ms=deadline(effect.severity, now, self.hours) if track is Track.CONCERN else None,
             count=0 if _wordless(effect) else 1,
             events=() if _wordless(effect) else (_event_of(effect),),
             contact=effect.contact,
@@ -170,6 +169,8 @@ class CaseBook:
         )
         if case.audience is Audience.PRIVATE and not any(map(self._reached, self.alone(case))):
             case = replace(case, rung=max(case.rung, 1))  # none of them ever came in: the next are told too
+        if track is Track.CONCERN:  # the clock of conduct starts with its card: before, nobody could have answered
+            case = replace(case, deadline_ms=self.pace.due(case, now))
         if effect.asked and known is not None:  # whoever decided it does not look again (CARE, rule 17)
             case = replace(case, earlier=known.reference, not_by=known.owner)
         return self._keep(case)
@@ -201,13 +202,13 @@ class CaseBook:
         if not worse:
             return case
         # It became more serious: whoever has it may be away, so its clock starts again, and not later than before.
-        due: int | None = deadline(case.severity, self._clock.now_ms(), self.hours)
+        due: int | None = self.pace.due(case, self._clock.now_ms())
         if case.state is CaseState.OPEN and case.deadline_ms is not None and due is not None:
             due = min(due, case.deadline_ms)
         if case.number is None and case.track is Track.CONDUCT:
             due = None  # its clock starts with its card
-        rung = max(case.rung, 1) if case.audience is Audience.MODERATORS and case.severity >= 3 else case.rung
-        return replace(case, state=CaseState.OPEN, deadline_ms=due, rung=rung)
+        moved = case.moved or (case.audience is Audience.MODERATORS and case.severity >= 3)
+        return replace(case, state=CaseState.OPEN, deadline_ms=due, moved=moved)
 
     def touch(self, effect: Effect) -> Commit:
         """Move a case as somebody decided; return the rows."""
@@ -224,9 +225,7 @@ class CaseBook:
             state = CaseState.CLOSED
             case = replace(case, state=state, owner=effect.by, outcome=effect.outcome, closed_ms=now, deadline_ms=None)
         elif effect.action in {"escalate", "overdue"}:
-            rung = min(case.rung + 1, LAST_RUNG)
-            due = deadline(case.severity, now, self.hours) if rung < LAST_RUNG else None
-            case = replace(case, state=CaseState.OPEN, owner="", rung=rung, deadline_ms=due)
+            case = self.pace.passed_on(case, now)
         rows.add(self._keep(case))
         return rows
 
@@ -247,7 +246,7 @@ class CaseBook:
         small = case.track is Track.CONDUCT and case.severity <= 2 and case.asked_ms is None
         quiet = small and recent >= CARDS_A_WEEK
         self._numbers[key] = self._numbers.get(key, 0) + 1
-        due = case.deadline_ms or deadline(case.severity, now, self.hours)
+        due = case.deadline_ms or self.pace.due(case, now)
         due_ms = None if quiet else due  # what stands in a list calls nobody (CARE, rules 15 and 16)
         case = replace(case, number=self._numbers[key], numbered_ms=now, quiet=quiet, deadline_ms=due_ms)
         return case, self._keep(case)
@@ -256,7 +255,7 @@ class CaseBook:
         """Let a quiet case have a card of its own: it became serious, somebody passed it on, or its person asks."""
         due = case.deadline_ms
         if due is None and case.state is CaseState.OPEN:
-            due = deadline(case.severity, self._clock.now_ms(), self.hours)
+            due = self.pace.due(case, self._clock.now_ms())
         case = replace(case, quiet=False, deadline_ms=due)
         return case, self._keep(case)
 

@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 
 from appservice.cases.book import CaseBook
-from appservice.cases.ladder import LAST_RUNG
 from appservice.cases.words import follow_up
 from appservice.flow import Card, Case, Clock, Effect, Lane, Place, TouchCase, Track, UrgentMessage
 from appservice.store import StoreRefused
@@ -45,7 +44,7 @@ class Deadlines:
         now = self._clock.now_ms()
         for case in self._book.due(now):
             try:
-                await self._enact(list(overdue(case, now, self._homeserver)))
+                await self._enact(list(overdue(case, now, self._homeserver, last=self._book.ends(case))))
             except StoreRefused as error:
                 log.warning("deadline_waits", reason=error.reason)
                 return
@@ -53,13 +52,13 @@ class Deadlines:
                 log.error("deadline_failed", error=type(error).__name__)
 
 
-def overdue(case: Case, now_ms: int, homeserver: str) -> Iterable[Effect]:
-    """Yield what follows when a case's time is over. The same case and rung give the same effects."""
+def overdue(case: Case, now_ms: int, homeserver: str, *, last: bool) -> Iterable[Effect]:
+    """Yield what follows when a case's time is over; `last`: nobody is left to ask. Case and rung give their keys."""
     room = case.events[-1].room_id if case.events else ""
     source, lane = f"timer/{case.id}/{case.rung}", Lane(homeserver, room)
     yield TouchCase(source=source, rule=_RULE, lane=lane, case=case.id, action="overdue", by="", at_ms=now_ms)
     yield from follow_up(source, _RULE, lane, case, passed_on=True)
-    if case.rung + 1 < LAST_RUNG:
+    if not last:
         return
     # The ladder ends here. Those who run the server are told that something waits: not what, and not about whom.
     yield Card(

@@ -19,6 +19,7 @@ def record_of(case: Case) -> bytes:
 def case_from(record: Mapping[str, Any]) -> Case:
     """Return the case of a record. Raises KeyError, TypeError or ValueError for what is none."""
     fields: dict[str, Any] = dict(record)
+    fields.setdefault("moved", fields["rung"] > 0)  # before ladders were written down, the first step moved it
     fields["track"], fields["audience"] = Track(fields["track"]), Audience(fields["audience"])
     fields["state"] = CaseState(fields["state"])
     fields["events"] = tuple(CaseEvent(**one) for one in fields["events"])

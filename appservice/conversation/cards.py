@@ -259,7 +259,7 @@ class CardExecutor:
             "state": case.state,
             "owner": case.owner,
             "outcome": case.outcome,
-            "passed_on": "yes" if case.rung else "no",
+            "passed_on": "yes" if case.rung or case.moved else "no",
             "count": str(case.count),
             "contact": "yes" if case.contact else "no",
             "late": "yes" if case.late else "no",

@@ -57,7 +57,8 @@ class CardOf:
 class Case:
     """One matter about one person (`about`, a user id), with an owner, a level and a deadline.
 
-    `severity` 1 to 4; `rung` counts how often it was passed on; `deadline_ms` is when it is passed on by itself, None
+    `severity` 1 to 4; `rung` counts how often it was passed on; `moved`: it left the moderators' room for the
+    safeguarding one, and does not come back; `deadline_ms` is when it is passed on by itself, None
     once somebody has it. `number` is given when its first card leaves. `count` messages belong to it, `events` are the
     newest of them. `untold`: what was to be said of them to its person was not said. `quiet` cases have no card of their own (CARE, rule 16). `asked_ms` is when its person asked for
     somebody, or for a second look; `earlier` is then the reference of what they ask about, and `not_by` the user id of
@@ -77,6 +78,7 @@ class Case:
     numbered_ms: int | None = None
     owner: str = ""
     rung: int = 0
+    moved: bool = False
     deadline_ms: int | None = None
     outcome: str = ""
     closed_ms: int | None = None

@@ -98,6 +98,10 @@ class Rules(Protocol):
         """Return the user ids of those who hold a role with that duty."""
         ...
 
+    def holding(self, community: str, name: str) -> tuple[str, ...]:
+        """Return the user ids of those who hold a role, or an office: `safeguarding_lead` or `deputy`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ConcernFact:

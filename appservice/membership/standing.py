@@ -5,6 +5,7 @@ from __future__ import annotations
 from appservice.flow import Approve, Effect
 from appservice.store import Commit
 from policies.desired import DesiredCommunity
+from policies.ladders import DEPUTY, LEAD
 from policies.people import People, Person
 from policies.schema import Policy
 
@@ -91,3 +92,8 @@ class Standing:
             return ()
         roles = [name for name, role in self._policy.roles.items() if duty in role.can]
         return tuple(dict.fromkeys(user_id for role in roles for user_id in self._people.holders(role)))
+
+    def holding(self, community: str, name: str) -> tuple[str, ...]:
+        owners = self._policy.community.owners
+        role = {LEAD: owners.safeguarding_lead, DEPUTY: owners.deputy}.get(name, name)
+        return self._people.holders(role) if community == self._community else ()

@@ -13,6 +13,7 @@ from appservice.cases import (
     Deadlines,
     Evidence,
     Masked,
+    Pace,
     ShadowBook,
     ShowEvidenceExecutor,
     Showing,
@@ -46,6 +47,7 @@ from appservice.service.quoting import masking, whole
 from appservice.service.vault_key import make_key, misused
 from appservice.store import Commit
 from appservice.vault import AgeVault
+from policies.ladders import ladders_of
 from policies.schema import Policy
 
 if TYPE_CHECKING:
@@ -126,10 +128,13 @@ class Casework:
         await self.shadow.load(self._core.questions)
 
     def follow(self, rules: Rules, policy: Policy) -> None:
-        """From now on these rules say who may, and this policy when somebody is there and which contacts are public."""
+        """From now on these rules say who may, and this policy when somebody is there, who is called and which contacts are public.
+
+        Cases that wait keep their deadline; whoever is called next is called by the new ladder.
+        """
         self.book.rules = rules
         self.shadow.rules = rules
-        self.book.hours = policy.community.hours
+        self.book.pace = Pace(ladders_of(policy), policy.community.hours)
         self._mask = masking(policy)
 
     def _masked(self, content: Mapping[str, Any]) -> str:

@@ -64,6 +64,9 @@ class Rules:
     def holders(self, community: str, duty: str) -> tuple[str, ...]:
         return (LEAD, DEPUTY)
 
+    def holding(self, community: str, name: str) -> tuple[str, ...]:
+        return {"safeguarding_lead": (LEAD,), "deputy": (DEPUTY,)}.get(name, ())
+
 
 class Life:
     """One life of the service as far as decisions go."""

@@ -80,7 +80,7 @@ def test_care_02_a_request_for_help_always_opens_a_case_that_is_passed_on_if_nob
     desk.clock.now = case.deadline_ms
     for rung in (1, 2):
         assert [one.id for one in desk.book.due(desk.clock.now)] == [case.id]
-        effects = list(overdue(case, desk.clock.now, "x"))
+        effects = list(overdue(case, desk.clock.now, "x", last=desk.book.ends(case)))
         case = desk.does(case, "overdue", "")
         assert case.rung == rung
         desk.clock.now = case.deadline_ms or desk.clock.now
@@ -218,7 +218,11 @@ def test_who_appeals_in_vain_is_told() -> None:
     desk.says("appeal")
     case, _ = desk.book.numbered(desk.case(Track.CONDUCT))
     case = desk.does(case, "overdue", "")
-    told = [one.text for one in overdue(case, desk.clock.now, "x") if isinstance(one, UrgentMessage)]
+    told = [
+        one.text
+        for one in overdue(case, desk.clock.now, "x", last=desk.book.ends(case))
+        if isinstance(one, UrgentMessage)
+    ]
     assert told == ["direct.appeal_waits"]
 
 

@@ -47,6 +47,9 @@ class Rules:
     def holders(self, community: str, duty: str) -> tuple[str, ...]:
         return tuple(one for one in (MOD, OTHER_MOD, LEAD) if self.can(community, one, duty))
 
+    def holding(self, community: str, name: str) -> tuple[str, ...]:
+        return (LEAD,) if name == "safeguarding_lead" else ()
+
 
 class Life:
     """One life of the service as far as shadow goes: hate and bullying look in the room, and only count."""

@@ -8,6 +8,7 @@ import pytest
 
 from policies.compile import compile_community
 from policies.defaults import CONDUCT_RULES
+from policies.escalation import BANDS, Escalation
 from policies.explain import Explained, explain_community, explain_room, rooms_to_explain
 from policies.files import EXAMPLES
 from policies.load import load_policy
@@ -78,12 +79,20 @@ def test_every_key_that_a_file_holds_is_explained_by_its_line() -> None:
     assert policy is not None
     assert set(policy.groups["room"].model_fields_set) == set(Group.model_fields)
     assert set(policy.community.model_fields_set) == set(Community.model_fields)
+    assert set(policy.model_fields_set) == set(Policy.model_fields)
+    assert policy.escalation is not None
+    assert set(policy.escalation.model_fields_set) == set(Escalation.model_fields)
     source = read_yaml(text, "f")
     lines = {one.origin.where for one in (*explain_community(policy, source), *explain_room(policy, source, "room"))}
-    for path in (*(("groups", "room", key) for key in Group.model_fields), *(("community", key) for key in SHOWN)):
+    for path in (
+        *(("groups", "room", key) for key in Group.model_fields),
+        *(("community", key) for key in SHOWN),
+        *STEPS,
+    ):
         assert f"f:{source.mark(path, key=True).line}" in lines, path
 
 
+STEPS = [("escalation", band, "steps", step) for band in BANDS for step in (0, 1)]
 SHOWN = sorted(set(Community.model_fields) - {"id", "server"})
 FULL = """schema: 1
 community:
@@ -113,4 +122,12 @@ groups:
     capacity: 8
     retention: 30 days
     welcome: Hello.
+rules: {bullying: enforce}
+escalation:
+  conduct: [{call: lead, within: 2h}, {call: deputy, within: 2h}]
+  help: [{call: card_only, within: 2h}, {call: [lead, deputy], within: 2h}]
+  serious: {steps: [{call: lead, within: 2h}, {call: deputy, within: 1h}], because: Board minute 4, approved_by: deputy}
+  danger:
+    - {call: [safeguarding_lead, deputy], within: 5m, outside_hours: agreed}
+    - {call: same_again, within: 10 minutes}
 """

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from policies.defaults import CONDUCT_RULES
+from policies.escalation import Escalation, LadderBlock, StepBlock
 from policies.files import EXAMPLES
 from policies.findings import has_errors
+from policies.ladders import BUILT_IN
 from policies.load import load_people, load_policy
 from policies.schema import CodeOfConduct, Community, Group, RiskAssessment, Role, Setting
 from tests.support.paths import CHECKOUT
@@ -42,7 +44,7 @@ def test_an_example_of_the_guide_is_accepted(block: str) -> None:
         assert load_policy(block, "guide").findings == ()
     else:
         base = yaml.load(BASE, Loader=yaml.BaseLoader)
-        assert said.keys() <= base.keys() | {"rules"}
+        assert said.keys() <= base.keys() | {"rules", "escalation"}
         text = yaml.safe_dump(_numbers(merged(base, said)))
         loaded = load_policy(text, "guide")
         assert loaded.policy is not None, loaded.findings
@@ -56,7 +58,10 @@ def _numbers(data: Any) -> Any:
     return [_numbers(one) for one in data] if isinstance(data, list) else data
 
 
-@pytest.mark.parametrize("model", [Community, Group, Role, CodeOfConduct, RiskAssessment, Setting])
+@pytest.mark.parametrize(
+    "model",
+    [Community, Group, Role, CodeOfConduct, RiskAssessment, Setting, Escalation, LadderBlock, StepBlock],
+)
 def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:
     for name in model.model_fields:
         assert re.search(rf"`{name}`|\b{name}:", GUIDE), name
@@ -70,3 +75,21 @@ def test_every_example_file_stands_in_the_guide() -> None:
 def test_the_guide_names_no_rule_that_there_is_not() -> None:
     named = {name for block in BLOCKS for name in (yaml.safe_load(block).get("rules") or {})}
     assert named <= set(CONDUCT_RULES)
+
+
+def test_the_ladders_of_the_guide_are_those_that_are_built_in() -> None:
+    """The table is read by people who write none of their own."""
+    table = GUIDE[GUIDE.index("## Who is called") :].split("\n\n")[2]
+    told = {line.split("|")[1].strip(" `"): line.split("|")[5].strip() for line in table.splitlines()[2:]}
+    assert told == {
+        "conduct": "eight staffed hours",
+        "help": "eight staffed hours",
+        "serious": "one staffed hour",
+        "danger": "15 minutes, day and night",
+    }
+    assert {band: {step.minutes for step in ladder.steps} for band, ladder in BUILT_IN.items()} == {
+        "conduct": {480},
+        "help": {480},
+        "serious": {60},
+        "danger": {15},
+    }
