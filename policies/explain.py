@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -14,12 +14,13 @@ from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
 from policies.intent import Choice, choices
 from policies.ladders import BECAUSE
+from policies.layers import SETTABLE, Layer, day_set
 from policies.people import People
 from policies.plain_words import meaning, named
 from policies.schema import Group, Policy
 from policies.source import Path, Source
 
-OriginKind = Literal["file", "kind", "tier", "always"]
+OriginKind = Literal["file", "room", "kind", "tier", "always"]
 
 _NOBODY: Final = People({})
 _WORDS: Final[Mapping[tuple[str, str], str]] = {
@@ -36,7 +37,8 @@ __all__ = ["Explained", "Origin", "explain_community", "explain_room", "rooms_to
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value comes from: the file (`where` is `FILE:LINE`), a default of a kind or tier, or always so; and why."""
+    """Where a value comes from: the file (`where` is `FILE:LINE`), somebody who set it in a room, a default of a kind or
+    tier, or always so; and why."""
 
     kind: OriginKind
     where: str
@@ -66,17 +68,24 @@ def explain_community(policy: Policy, source: Source) -> tuple[Explained, ...]:
     return tuple(_Explainer(policy, source).community())
 
 
-def explain_room(policy: Policy, source: Source, key: RoomKey) -> tuple[Explained, ...]:
-    """Return every value of one room. Raises KeyError for a room that there is not."""
-    return tuple(_Explainer(policy, source).room(key))
+def explain_room(policy: Policy, source: Source, key: RoomKey, layers: Iterable[Layer] = ()) -> tuple[Explained, ...]:
+    """Return every value of one room. Raises KeyError for a room that there is not.
+
+    layers: what was set in rooms, and holds in `policy` already.
+    """
+    return tuple(_Explainer(policy, source, layers).room(key))
 
 
 class _Explainer:
-    def __init__(self, policy: Policy, source: Source) -> None:
+    def __init__(self, policy: Policy, source: Source, layers: Iterable[Layer] = ()) -> None:
         self.policy = policy
         self.source = source
+        self.layers: dict[Path, Layer] = {("groups", one.group, *SETTABLE[one.key].path): one for one in layers}
 
     def written(self, path: Path, because: str = "") -> Origin:
+        layer = self.layers.get(path)
+        if layer is not None:
+            return Origin("room", f"set in the room by {layer.by} on {day_set(self.policy, layer)}", because)
         return Origin("file", f"{self.source.file}:{self.source.mark(path, key=True).line}", because)
 
     def community(self) -> Iterator[Explained]:

@@ -26,6 +26,7 @@ NoteKind = Literal[
     "weakened",
     "not_assessed",
     "full",
+    "overruled",
 ]
 
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {

@@ -17,6 +17,7 @@ from appservice.service.config import Config
 from policies.explain import Explained, explain_community, explain_room, rooms_to_explain
 from policies.files import read_file
 from policies.findings import Finding, did_you_mean, shown
+from policies.layers import Layer, layered
 from policies.load import load_policy
 from policies.source import read_yaml
 
@@ -34,14 +35,23 @@ def explain_file(group: str | None, policy: Path, out: Console, err: Console, *,
 def explain_in_force(group: str | None, config: Config, out: Console, err: Console, *, as_json: bool) -> int:
     """Print the same of the policy that was applied last; return the exit status."""
     try:
-        policy, name = asyncio.run(policy_in_force(config))
+        policy, name, layers = asyncio.run(policy_in_force(config))
     except OperationFailed as error:
         err.print(Text(f"inglenook: {error}"))
         return FAILED
-    return _explain(group, policy, name, out, err, as_json=as_json)
+    return _explain(group, policy, name, out, err, as_json=as_json, layers=layers)
 
 
-def _explain(group: str | None, text: bytes, name: str, out: Console, err: Console, *, as_json: bool) -> int:
+def _explain(
+    group: str | None,
+    text: bytes,
+    name: str,
+    out: Console,
+    err: Console,
+    *,
+    as_json: bool,
+    layers: tuple[Layer, ...] = (),
+) -> int:
     loaded = load_policy(text, name)
     if loaded.policy is None:
         return _refuse(loaded.findings, err)
@@ -50,12 +60,14 @@ def _explain(group: str | None, text: bytes, name: str, out: Console, err: Conso
         err.print(Text(f'inglenook: there is no group "{shown(group)}". {did_you_mean(group, known)}'))
         return BAD_INPUT
     source = read_yaml(text, name)
-    policy = loaded.policy
-    found = explain_community(policy, source) if group is None else explain_room(policy, source, group)
+    laid = layered(loaded.policy, layers)
+    told = (
+        explain_community(laid.policy, source) if group is None else explain_room(laid.policy, source, group, laid.kept)
+    )
     if as_json:
-        out.print(json.dumps([asdict(one) for one in found], indent=2), markup=False, highlight=False)
+        out.print(json.dumps([asdict(one) for one in told], indent=2), markup=False, highlight=False)
     else:
-        _print(found, out)
+        _print(told, out)
         if group is None:
             out.print(Text(f"Of one room: inglenook explain GROUP. There are: {', '.join(known)}.", style="dim"))
     return OK

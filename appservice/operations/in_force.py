@@ -5,10 +5,14 @@ from __future__ import annotations
 from appservice.operations.errors import OperationFailed
 from appservice.service.config import Config
 from appservice.store import Database, Questions
+from policies.layers import Layer, layers_from_json
 
 
-async def policy_in_force(config: Config) -> tuple[bytes, str]:
-    """Return the policy that was applied last, as it was written, and the name of its file. Raises `OperationFailed`."""
+async def policy_in_force(config: Config) -> tuple[bytes, str, tuple[Layer, ...]]:
+    """Return the policy that was applied last, as it was written, the name of its file, and what was set in rooms.
+
+    Raises `OperationFailed`.
+    """
     nothing = "There is no policy in force: `inglenook apply FILE` puts one in force."
     if not config.store.exists():
         raise OperationFailed(nothing)
@@ -22,4 +26,4 @@ async def policy_in_force(config: Config) -> tuple[bytes, str]:
         await database.close()
     if stored is None:
         raise OperationFailed(nothing)
-    return stored.policy, stored.policy_name
+    return stored.policy, stored.policy_name, layers_from_json(stored.layers)

@@ -21,6 +21,7 @@ from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.findings import Finding
+from policies.layers import layers_from_json, layers_to_json, notes_of
 from policies.load import out_of_date
 from policies.plan import Plan
 from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
@@ -129,7 +130,8 @@ class Governance:
         stored = await self._questions.in_force()
         if stored is None:
             return
-        files = PolicyFiles(stored.policy, stored.policy_name, stored.people, stored.people_name)
+        layers = layers_from_json(stored.layers)
+        files = PolicyFiles(stored.policy, stored.policy_name, stored.people, stored.people_name, layers)
         said = await self.reader.read(files)
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
@@ -171,6 +173,7 @@ class Governance:
             "settled": settled,
             "since_ms": self._clock.now_ms(),
             "unguarded": unguarded,
+            "layers": layers_to_json(said.layers.kept),
         }
         commit = Commit(in_force=[row])
         if beside is not None:
@@ -190,11 +193,12 @@ class Governance:
         planned = await self._provisioner.plan(said.community, standing.people(), audit=audit)
         late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
         told = replace(said, advice=(*said.advice, *late))
+        planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers)))
         return told, with_assessment_note(planned, self._lacking(said, planned))
 
     def _lacking(self, said: Said, planned: Plan) -> str | None:
         """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
-        return None if self.follows(said.files) else assessment_lacking(said.policy, planned, self._today(said))
+        return None if said.same_as(self.said) else assessment_lacking(said.policy, planned, self._today(said))
 
     def _today(self, said: Said) -> date:
         return day_at(self._clock.now_ms(), said.policy.community.hours.zone)
@@ -268,13 +272,15 @@ class Governance:
             return await self._put_in_force(past.files, consent or Consent(), progress, past.applied.number)
 
     async def _acceptable(self, files: PolicyFiles) -> Said:
-        said = await self.reader.read(files)
         now = self.said
+        if files.layers is None and now is not None:  # what was set in rooms goes on to hold, but for what a file says
+            files = replace(files, layers=now.layers.kept)
+        said = await self.reader.read(files)
         if now is not None and now.community.id != said.community.id:
             message = f"this service looks after {now.community.id}, and this is a policy for {said.community.id}"
             advice = "A community keeps its id for ever. A second community needs a service of its own."
             raise BadPolicy((Finding("error", files.policy_name, 1, 1, said.community.id, message, advice),))
-        return replace(said, files=files)
+        return replace(said, files=replace(files, layers=said.layers.kept))
 
     def _succeeding(self, said: Said) -> Standing:
         standing = self._standing_of(said)

@@ -16,6 +16,7 @@ from appservice.flow import Clock
 from appservice.service.policy_files import PolicyFiles, Said
 from appservice.store import Commit, Questions
 from policies.compile import policy_digest
+from policies.layers import layers_from_json, layers_to_json
 from policies.plan import Plan
 from policies.saved import people_digest
 
@@ -85,7 +86,7 @@ def to_undo(entries: Sequence[Applied], in_force: str, number: int | None = None
             "deleted by undoing; whoever wants them gone closes them by hand."
         )
     if found.after != in_force:
-        later = [one for one in entries if one.number > found.number and standing(entries, one)]
+        later = [one for one in entries[entries.index(found) + 1 :] if standing(entries, one)]
         if not later:
             raise NothingToUndo(f"What is in force is not what {found.id} put there, so it cannot be undone.")
         ids = ", ".join(one.id for one in later)
@@ -114,18 +115,24 @@ class History:
         """Return what may be undone while `now` is in force. Raises `NothingToUndo`, `StoreRefused`."""
         found = to_undo(await self.entries(now.community.id), _digest(now), number)
         row = await self._questions.applied_plan(now.community.id, found.number)
-        files = PolicyFiles(row["policy"], row["policy_name"], row["people"], row["people_name"])
+        files = PolicyFiles(
+            row["policy"], row["policy_name"], row["people"], row["people_name"], layers_from_json(row["layers"])
+        )
         return Past(found, Plan.from_record(orjson.loads(row["plan"])), files)
 
     async def note(
-        self, before: Said | None, said: Said, planned: Plan, undoes: int | None = None
+        self, before: Said | None, said: Said, planned: Plan, undoes: int | None = None, number: int | None = None
     ) -> tuple[Commit, int | None]:
-        """Return the rows to commit with `said` being put in force, and the number; None where no word has changed."""
+        """Return the rows to commit with `said` being put in force, and the number; None where no word has changed.
+
+        number: the one under which it was proposed, if it was.
+        """
         if before is not None and _digest(before) == _digest(said):
             return Commit(), None
         community = said.community.id
-        name = f"plan_number {community}"
-        number = int(await self._questions.position(name) or 0) + 1
+        numbered = Commit()
+        if number is None:
+            number, numbered = await self.next_number(community)
         files = before.files if before is not None else None
         row: dict[str, Any] = {
             "homeserver": self._homeserver,
@@ -141,14 +148,19 @@ class History:
             "people_name": files and files.people_name,
             "undoes": undoes,
             "undone_by": None,
+            "layers": layers_to_json(before.layers.kept) if before is not None else None,
         }
-        commit = Commit(
-            applied_plans=[row],
-            positions=[{"homeserver": self._homeserver, "name": name, "value": str(number)}],
-        )
+        commit = numbered
+        commit.applied_plans.append(row)
         if undoes is not None:
             commit.applied_plans.append(await self._questions.applied_plan(community, undoes) | {"undone_by": number})
         return commit, number
+
+    async def next_number(self, community: str) -> tuple[int, Commit]:
+        """Return the number of the next plan that is proposed or applied, and the rows by which it is taken."""
+        name = f"plan_number {community}"
+        number = int(await self._questions.position(name) or 0) + 1
+        return number, Commit(positions=[{"homeserver": self._homeserver, "name": name, "value": str(number)}])
 
 
 def _digest(said: Said) -> str:

@@ -1,11 +1,11 @@
-"""A policy with its people as they were written, and what they say: read once for the same bytes."""
+"""A policy with its people as they were written, with what was set in rooms, and what they say: read once for the same."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.files import people_beside, read_file
 from policies.findings import Finding
+from policies.layers import Layer, Layered, layered
 from policies.load import load_people, load_policy
 from policies.people import People
 from policies.schema import Policy
@@ -31,12 +32,16 @@ class BadPolicy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PolicyFiles:
-    """The bytes of the two files, and what findings call them."""
+    """The bytes of the two files, and what findings call them.
+
+    layers: what was set in rooms and holds beside them; None for whatever is set there when they are put in force.
+    """
 
     policy: bytes
     policy_name: str
     people: bytes
     people_name: str
+    layers: tuple[Layer, ...] | None = None
 
     def same_words(self, other: PolicyFiles) -> bool:
         """Whether both files hold the same bytes."""
@@ -45,13 +50,22 @@ class PolicyFiles:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What two files say, and what they want of a homeserver. `advice` are findings that are no errors."""
+    """What two files say, and what they want of a homeserver. `advice` are findings that are no errors.
+
+    layers: what was set in rooms, as far as it holds in `policy` and not. written: what the policy's file says alone.
+    """
 
     files: PolicyFiles
     policy: Policy
     people: People
     community: DesiredCommunity
     advice: tuple[Finding, ...]
+    layers: Layered
+    written: Policy
+
+    def same_as(self, other: Said | None) -> bool:
+        """Whether both were written just so, and the same is set in rooms."""
+        return other is not None and self.files.same_words(other.files) and self.layers.kept == other.layers.kept
 
 
 def read_files(policy: Path, people: Path | None = None) -> PolicyFiles:
@@ -69,15 +83,16 @@ class Reader:
     def __init__(self, server_name: str, ours: Iterable[str]) -> None:
         self._server_name = server_name
         self._ours = frozenset(ours)
-        self._read: OrderedDict[tuple[bytes, bytes], Said] = OrderedDict()
+        self._read: OrderedDict[tuple[bytes, bytes, tuple[Layer, ...]], Said] = OrderedDict()
 
     async def read(self, files: PolicyFiles) -> Said:
         """Return what `files` say. Raises `BadPolicy`."""
-        known = self._read.get((files.policy, files.people))
+        asked = (files.policy, files.people, files.layers or ())
+        known = self._read.get(asked)
         if known is None:
             known = await asyncio.to_thread(self._understand, files)
-            self._read[(files.policy, files.people)] = known
-        self._read.move_to_end((files.policy, files.people))
+            self._read[asked] = known
+        self._read.move_to_end(asked)
         while len(self._read) > _KEPT:
             self._read.popitem(last=False)
         return known
@@ -97,4 +112,7 @@ class Reader:
             message = "this is one of Inglenook's own accounts, and no person"
             advice = "Take it out of the people file: it looks after every room as it is."
             raise BadPolicy((Finding("error", files.people_name, 1, 1, user_id, message, advice),))
-        return Said(files, policy.policy, people.people, compile_community(policy.policy, people.people), findings)
+        laid = layered(policy.policy, files.layers or ())
+        community = compile_community(laid.policy, people.people)
+        told = replace(files, layers=laid.kept)
+        return Said(told, laid.policy, people.people, community, findings, laid, policy.policy)

@@ -88,6 +88,7 @@ class StoredPolicy:
     people_name: str
     settled: bool
     unguarded: bool
+    layers: bytes | None = None
 
 
 class Questions:
@@ -325,12 +326,12 @@ class Questions:
     async def in_force(self) -> StoredPolicy | None:
         """Return the policy that was applied last, None if none ever was."""
         columns = (in_force.c.policy, in_force.c.policy_name, in_force.c.people, in_force.c.people_name)
-        statement = select(*columns, in_force.c.settled, in_force.c.unguarded)
+        statement = select(*columns, in_force.c.settled, in_force.c.unguarded, in_force.c.layers)
         rows = await self._database.fetch(statement.where(in_force.c.homeserver == self._homeserver))
         if not rows:
             return None
-        policy, policy_name, people, people_name, settled, unguarded = rows[0]
-        return StoredPolicy(policy, policy_name, people, people_name, bool(settled), bool(unguarded))
+        policy, policy_name, people, people_name, settled, unguarded, layers = rows[0]
+        return StoredPolicy(policy, policy_name, people, people_name, bool(settled), bool(unguarded), layers)
 
     async def applied_plans(self, community: str) -> list[dict[str, Any]]:
         """Return the rows of what was applied to a community, oldest first, without plans and policies."""
@@ -339,7 +340,7 @@ class Questions:
         statement = (
             select(*columns)
             .where(applied_plans.c.homeserver == self._homeserver, applied_plans.c.community == community)
-            .order_by(applied_plans.c.number)
+            .order_by(applied_plans.c.at_ms, applied_plans.c.number)
         )
         rows = await self._database.fetch(statement)
         return [dict(zip((*shown, "follows"), row, strict=True)) for row in rows]

@@ -206,7 +206,8 @@ evidence_reads = Table(
 )
 
 #: The policy that was applied last, with its people, as they were written; `settled` once nothing of it was left to do;
-#: `unguarded` while it came from the configuration and its plan has not passed the thresholds.
+#: `unguarded` while it came from the configuration and its plan has not passed the thresholds; `layers` (JSON) is what
+#: was set in rooms.
 in_force = Table(
     "in_force",
     metadata,
@@ -218,9 +219,10 @@ in_force = Table(
     Column("settled", Boolean, nullable=False),
     Column("since_ms", Integer, nullable=False),
     Column("unguarded", Boolean),
+    Column("layers", LargeBinary),
 )
 
-#: Each policy that a person applied, by number: the plan (JSON), what was in force before it (NULL for the first one),
+#: Each policy that a person applied, by number: the plan (JSON), what was in force before it (NULL for the first one; with `layers`),
 #: and digests of what it put in force. `undoes` and `undone_by` are numbers.
 applied_plans = Table(
     "applied_plans",
@@ -238,6 +240,7 @@ applied_plans = Table(
     Column("people_name", String),
     Column("undoes", Integer),
     Column("undone_by", Integer),
+    Column("layers", LargeBinary),
 )
 
 #: Where we stand in streams of others: the gap check's token, and the like.

@@ -77,7 +77,9 @@ _evidence_forget = (
     delete(cases).where(cases.c.closed_ms < bindparam("before")),
     delete(applied_plans).where(applied_plans.c.at_ms < bindparam("before")),
 )
-_in_force = _upsert(in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms", "unguarded")
+_in_force = _upsert(
+    in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms", "unguarded", "layers"
+)
 _applied_plans = _upsert(applied_plans, "undone_by")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
