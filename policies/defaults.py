@@ -26,6 +26,8 @@ ROOM_VERSION: Final = "12"
 FEDERATE: Final = False  # closed by default; partners come with the whole language
 SPACE_EVENTS_DEFAULT: Final = 100  # the specification advises it: nobody writes into a space
 MODERATION_LEVEL: Final = 50  # what the homeserver asks for to redact, remove and ban
+ROOM_ADMIN_LEVEL: Final = 75
+"""From this level on, who moderates a group may set in the room what can be set there."""
 
 __all__ = [
     "CONDUCT_RULES",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -71,6 +72,21 @@ async def make_homeserver(
     synapse_python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[MakeHomeserver]:
     """Makes private homeservers for one test."""
+    async with _homeservers(synapse_python, tmp_path_factory) as make:
+        yield make
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def make_homeserver_for_module(
+    synapse_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[MakeHomeserver]:
+    """Makes private homeservers for the tests of one file, which share them."""
+    async with _homeservers(synapse_python, tmp_path_factory) as make:
+        yield make
+
+
+@asynccontextmanager
+async def _homeservers(synapse_python: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MakeHomeserver]:
     all_made: list[EmbeddedHomeserver] = []
 
     async def make(

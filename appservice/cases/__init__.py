@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appservice.cases.around import Around, Masked
-from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook
+from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook, plain_key
 from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, SweepEditsExecutor
 from appservice.cases.ladder import Pace
@@ -11,6 +11,7 @@ from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
 from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
 from appservice.cases.showing import ShowEvidenceExecutor, Showing
+from appservice.cases.spoken import answered, is_addressed, spoken
 from appservice.cases.words import OUTCOMES, CaseWords, follow_up
 
 __all__ = [
@@ -32,5 +33,9 @@ __all__ = [
     "ShowShadowExecutor",
     "Showing",
     "SweepEditsExecutor",
+    "answered",
     "follow_up",
+    "is_addressed",
+    "plain_key",
+    "spoken",
 ]

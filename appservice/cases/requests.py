@@ -7,7 +7,7 @@ what a program writes, `yes` asks for the numbers that it promised. Anything els
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,6 +95,10 @@ class Requests:
 
     name = "requests"
 
+    def __init__(self, for_others: Callable[[EventInput, Facts], bool] = lambda _item, _facts: False) -> None:
+        """`for_others` tells whether somebody else answers what is written in private."""
+        self._for_others = for_others
+
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event = item.event
         if event.type != "m.room.message" or event.redacted or event.content.get("msgtype") == "m.notice":
@@ -108,7 +112,7 @@ class Requests:
             return
         if facts.room.place is not Place.DIRECT or facts.direct_rooms.get(event.sender) != event.room_id:
             return
-        if is_for_a_case(event.content, event.room_id, facts):
+        if is_for_a_case(event.content, event.room_id, facts) or self._for_others(item, facts):
             return
         yield from self._in_private(item, facts, words)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from appservice.cases.spoken import spoken
+from appservice.cases.spoken import answered, spoken
 from appservice.flow import (
     CardEdit,
     Case,
@@ -231,7 +231,7 @@ def follow_up(source: str, rule: str, lane: Lane, case: Case, *, passed_on: bool
 
 
 def _read(content: Mapping[str, Any], guardian: str) -> _Said | None:
-    answers = _answered(content)
+    answers = answered(content)
     words = spoken(content, guardian)[:_LOOKED_AT].split()
     if not words or (word := words[0].lower().rstrip(".,!")) not in _WORDS:
         return None
@@ -251,16 +251,3 @@ def _read(content: Mapping[str, Any], guardian: str) -> _Said | None:
         text if word == "show" else text.lower().rstrip(".!"),
         answers,
     )
-
-
-def _answered(content: Mapping[str, Any]) -> str:
-    """The id of the message that a content answers, also as the newest of a thread; "" if none."""
-    relation = content.get("m.relates_to")
-    if not isinstance(relation, Mapping):
-        return ""
-    if relation.get("rel_type") == "m.thread" and relation.get("is_falling_back", False) is not False:
-        root = relation.get("event_id")
-        return root if isinstance(root, str) else ""
-    answer = relation.get("m.in_reply_to")
-    target = answer.get("event_id") if isinstance(answer, Mapping) else None
-    return target if isinstance(target, str) else ""

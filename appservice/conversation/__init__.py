@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from appservice.conversation.cards import CardExecutor, Desk
 from appservice.conversation.hours import opens_again, plain_hours
+from appservice.conversation.policy_words import YES, PolicyWords, is_for_policies
 from appservice.conversation.texts import Catalogue, conduct_fields
 
-__all__ = ["CardExecutor", "Catalogue", "Desk", "conduct_fields", "opens_again", "plain_hours"]
+__all__ = [
+    "YES",
+    "CardExecutor",
+    "Catalogue",
+    "Desk",
+    "PolicyWords",
+    "conduct_fields",
+    "is_for_policies",
+    "opens_again",
+    "plain_hours",
+]

@@ -205,6 +205,11 @@ def _kind(items: Items) -> str:
     return kinds.pop() if len(kinds) == 1 else ""
 
 
+def _why(_ground: Ground, items: Items) -> str:
+    """What was in the way, without the word that says of which kind it is."""
+    return quotable(_first(items).get("why", "").partition(" ")[2])
+
+
 def _case(ground: Ground, items: Items) -> str:
     return clean(_first(items).get("reference", "")) or _words(ground, "value.case.none", {})
 
@@ -230,21 +235,31 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "conduct_version": _field("conduct_version"),
     "count": lambda _ground, items: str(count_of(items)),
     "found": _found,
+    "group": _field("group"),
     "hours": lambda ground, _items: ground.hours,
     "item": _field("item", "1"),
+    "line": lambda _ground, items: quotable(_first(items).get("line", "")),
+    "new_capacity": _field("new_capacity"),
+    "new_retention": _field("new_retention"),
     "next": _field("next", "2"),
     "of": _field("of", "1"),
     "own": _own,
     "opens": _field("opens"),
     "owner": _field("owner"),
     "person": _field("person"),
+    "plan": _field("plan"),
     "reference": _field("reference"),
     "room": lambda ground, items: clean(ground.room_name(_first(items).get("room", ""))),
     "rooms": _rooms,
     "rule": _field("kind"),
+    "setting": _field("setting"),
     "to": _field("to"),
+    "undoes": _field("undoes"),
+    "value": lambda _ground, items: quotable(_first(items).get("value", "")),
+    "waiting": _field("waiting"),
     "welcome": lambda _ground, items: quotable(_first(items).get("welcome", "")),
     "what": _what,
+    "why": _why,
     "words": lambda _ground, items: quotable(_first(items).get("words", "")),
 }
 

@@ -36,6 +36,7 @@ from appservice.conversation.pieces import (
     unless,
     when,
 )
+from appservice.conversation.plan_texts import CHANGED_TEXTS, PLAN_TEXTS
 from appservice.flow import Item, Rendered
 from policies.schema import CodeOfConduct
 
@@ -134,6 +135,8 @@ TEXTS: Mapping[str, Text] = {
     "direct.appeal_waits": _to_person("direct.appeal_waits", "hours"),
     **CARE_TEXTS,
     **CASE_TEXTS,
+    **PLAN_TEXTS,
+    **CHANGED_TEXTS,
 }
 
 

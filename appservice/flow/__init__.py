@@ -68,6 +68,8 @@ from appservice.flow.people_effects import (
     Invite,
     Remove,
 )
+from appservice.flow.plan_effects import ApplyPlan, EndPlan, PlanCardEdit, ProposePlan, TakePlan, TellGroup
+from appservice.flow.plans import Plans, PlanState, Proposal
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Vault, VaultClosed, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
 
@@ -83,6 +85,7 @@ __all__ = [
     "UNSENT",
     "WROTE",
     "AnswerInvite",
+    "ApplyPlan",
     "Approve",
     "Attempt",
     "Audience",
@@ -102,6 +105,7 @@ __all__ = [
     "DirectMessage",
     "Done",
     "Effect",
+    "EndPlan",
     "EnsureDirectRoom",
     "Event",
     "EventInput",
@@ -119,7 +123,12 @@ __all__ = [
     "OpenCase",
     "Origin",
     "Place",
+    "PlanCardEdit",
+    "PlanState",
+    "Plans",
     "Postponed",
+    "Proposal",
+    "ProposePlan",
     "Redact",
     "Refused",
     "Remove",
@@ -130,6 +139,8 @@ __all__ = [
     "ShowEvidence",
     "ShowShadow",
     "SweepEdits",
+    "TakePlan",
+    "TellGroup",
     "TouchCase",
     "Track",
     "Urgency",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from appservice.flow.cases import Cases
+from appservice.flow.plans import Plans
 
 #: ms in which a concern keeps automatic corrections of a person waiting (CARE, rule 1).
 DISTRESS_MS = 24 * 3600 * 1000
@@ -84,6 +85,10 @@ class Rules(Protocol):
 
     def can(self, community: str, user_id: str, duty: str) -> bool:
         """Return whether this person holds a role with that duty (`approve_join`, `moderate`, …)."""
+        ...
+
+    def may_change(self, community: str, user_id: str, group: str = "") -> bool:
+        """Return whether this person may apply policies: all of them, or only what is about one group."""
         ...
 
     def owners(self, community: str) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ class Facts:
     `direct_rooms` maps user ids to their direct room with the guardian. `knocks` are the requests to join that wait, as
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
-    `room_of(room_id)` is what we know of another room. `cases` are the cases; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
+    `room_of(room_id)` is what we know of another room. `cases` are the cases, `plans` the proposed plans; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
     program not to write to them. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
@@ -205,6 +210,7 @@ class Facts:
     concerns: Mapping[str, Sequence[ConcernFact]] = field(default_factory=lambda: _NOTHING)
     room_of: Callable[[str], RoomFacts | None] = lambda _room_id: None
     cases: Cases | None = None
+    plans: Plans | None = None
     removed: Collection[str] = ()
     quiet: Collection[str] = ()
 

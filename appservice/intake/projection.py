@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, RoomFacts, Rules
+from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
@@ -65,6 +65,7 @@ class Projection:
         self.rules: Rules | None = None
         self.concerns: Mapping[str, Sequence[ConcernFact]] = {}
         self.cases: Cases | None = None
+        self.plans: Plans | None = None
         self.removed: Collection[str] = ()
         self.quiet: Collection[str] = ()
 
@@ -109,6 +110,7 @@ class Projection:
             known_people=self.direct_reach.keys(),
             concerns=self.concerns,
             cases=self.cases,
+            plans=self.plans,
             removed=self.removed,
             quiet=self.quiet,
         )

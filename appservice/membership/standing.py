@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appservice.flow import Approve, Effect
 from appservice.store import Commit
+from policies.defaults import ROOM_ADMIN_LEVEL
 from policies.desired import DesiredCommunity
 from policies.ladders import DEPUTY, LEAD
 from policies.people import People, Person
@@ -75,6 +76,17 @@ class Standing:
             return False
         roles = self._people.get(user_id).roles
         return any(duty in self._policy.roles[role].can for role in roles if role in self._policy.roles)
+
+    def may_change(self, community: str, user_id: str, group: str = "") -> bool:
+        """Who answers for safeguarding or runs the server may apply every policy; who looks after a group from level
+        `ROOM_ADMIN_LEVEL` on may set what is set there."""
+        if any(self.can(community, user_id, duty) for duty in ("operate", "safeguard")):
+            return True
+        if not group or not self.admits(community, group, user_id):
+            return False
+        held = self._people.get(user_id).roles
+        roles = [self._policy.roles[name] for name in held if name in self._policy.roles]
+        return any("moderate" in role.can and role.level >= ROOM_ADMIN_LEVEL for role in roles)
 
     def owners(self, community: str) -> tuple[str, ...]:
         if community != self._community:

@@ -13,10 +13,17 @@ from aiohttp import web
 
 from appservice import switches
 from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
-from appservice.conversation import Catalogue, conduct_fields, opens_again, plain_hours
+from appservice.conversation import (
+    Catalogue,
+    PolicyWords,
+    conduct_fields,
+    is_for_policies,
+    opens_again,
+    plain_hours,
+)
 from appservice.detection.care_gate import care_gate
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
-from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity, Item, Rendered, Wording
+from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
 from appservice.matrix import (
     Actor,
@@ -45,7 +52,9 @@ from appservice.service.detectors import concern, conduct
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
+from appservice.service.room_plans import RoomPlans
 from appservice.service.upkeep import Upkeep
+from appservice.service.wording import WordingInForce
 from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
 
 log = structlog.get_logger()
@@ -56,17 +65,6 @@ DEVICE = "INGLENOOK"
 AUDIT_S = 3600.0
 #: Seconds that a start waits at most for what was missed, before rooms are compared with the policy.
 _CATCH_UP_S = 10.0
-
-
-class _Wording:
-    """`flow.Wording` of the policy in force."""
-
-    now: Wording | None = None
-
-    def render(self, text: str, items: tuple[Item, ...]) -> Rendered:
-        if self.now is None:
-            raise KeyError(text)
-        return self.now.render(text, items)
 
 
 class Core:
@@ -104,14 +102,14 @@ class Core:
         self.projection = Projection(name, self.ghosts)
         steward, guardian = Actor(self.ghosts.steward, DEVICE), Actor(self.ghosts.guardian, DEVICE)
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
-        self._wording = _Wording()
+        self._wording = WordingInForce()
         speaker = Speaker(self.client, self.actors, self._wording)
         self.concerns, self.quiet = Concerns(name, clock), Quiet(name)
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
         self.notices = NoticeExecutor(speaker)
-        self.casework = Casework(self, clock, speaker)
+        self.casework, self.room_plans = Casework(self, clock, speaker), RoomPlans(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
         self._make_people_known()
         message = DirectMessageExecutor(self.direct_rooms, speaker, self.quiet.wants, self.casework.not_reached)
@@ -126,6 +124,7 @@ class Core:
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
             **self.casework.executors,
+            **self.room_plans.executors,
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
         self.lanes = Lanes(
@@ -143,6 +142,7 @@ class Core:
                 "concerned": self.concerns.note,
                 "be_quiet": self.quiet.note,
                 **self.casework.recorders,
+                **self.room_plans.recorders,
             },
         )
         self._guard()
@@ -175,6 +175,7 @@ class Core:
             self.audit,
             clock,
             self._take_into_force,
+            self.room_plans.members.beside,
         )
         self.control = Control(self.governance, self.endpoint.authorised, lambda: self.ready)
         self.upkeep = Upkeep(self.database, clock)
@@ -224,7 +225,8 @@ class Core:
             Invitations(),
             CaseWords(),
             ShadowWords(),
-            Requests(),
+            Requests(is_for_policies),
+            PolicyWords(),
             *self._more_handlers,
         )
 
@@ -264,6 +266,7 @@ class Core:
         await self.concerns.load(self.questions)
         await self.quiet.load(self.questions)
         await self.casework.load()
+        await self.room_plans.load()
         await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
@@ -281,6 +284,7 @@ class Core:
             asyncio.create_task(self._join_in(), name="join-in"),
             asyncio.create_task(self.upkeep.run(), name="upkeep"),
             asyncio.create_task(self.casework.deadlines.run(), name="deadlines"),
+            asyncio.create_task(self.room_plans.run(), name="plans"),
             asyncio.create_task(self._audits(), name="audits"),
             asyncio.create_task(Watch(self.config.homeserver.url, self._reconnected).run(), name="watch"),
         ]

@@ -33,6 +33,8 @@ from policies.undoing import what_stays
 log = structlog.get_logger()
 
 _LANE = "policy"
+#: From what was in force and what is now: rows to commit with it, and what starts on them.
+Told = Callable[[Said, Said], tuple[Commit, Callable[[], None]]]
 
 
 class Moved(Exception):
@@ -82,6 +84,18 @@ class Consent:
             raise Refused(planned, too_much) from None
 
 
+@dataclass(slots=True)
+class Proposed:
+    """A plan that was proposed in a room and is put in force now: its number, and rows that become true with that.
+
+    `written`: whether they have.
+    """
+
+    number: int
+    rows: Commit
+    written: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """What undoing an apply would be: the plan back, and what it cannot bring back, in plain words."""
@@ -93,7 +107,8 @@ class Undoing:
 
 
 class Governance:
-    """Knows the policy in force. `taken(said, standing)` is called as soon as another one is."""
+    """Knows the policy in force. `taken(said, standing)` is called as soon as another one is; `told` decides
+    what is said of it."""
 
     def __init__(
         self,
@@ -105,6 +120,7 @@ class Governance:
         audit: Audit,
         clock: Clock,
         taken: Callable[[Said, Standing], None],
+        told: Told = lambda _before, _now: (Commit(), _nothing),
     ) -> None:
         self._homeserver = homeserver
         self._database = database
@@ -113,7 +129,7 @@ class Governance:
         self._audit = audit
         self._clock = clock
         self._taken = taken
-        self._history = History(homeserver, questions, clock)
+        self._history = History(homeserver, database, questions, clock)
         self._changing = asyncio.Lock()
         self.reader = Reader(homeserver, (ghosts.steward, ghosts.guardian, ghosts.custodian))
         self.said: Said | None = None
@@ -122,6 +138,7 @@ class Governance:
         self.remaining = 0
         self._unguarded = False
         self.held: tuple[Share, ...] = ()
+        self._told = told
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -210,29 +227,47 @@ class Governance:
         return risk.next if self.said is not None and risk is not None and risk.next <= self._today(self.said) else None
 
     async def apply(
-        self, files: PolicyFiles, consent: Consent | None = None, progress: Progress | None = None
+        self,
+        files: PolicyFiles,
+        consent: Consent | None = None,
+        progress: Progress | None = None,
+        *,
+        proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         """Put `files` in force and make the homeserver follow; return what came of it, and the number it can be undone by.
 
         Raises `BadPolicy`, `Moved`, `Refused`, `HomeserverError`, `StoreRefused`: then nothing is done.
         """
         async with self._changing:
-            return await self._put_in_force(files, consent or Consent(), progress)
+            return await self._put_in_force(files, consent or Consent(), progress, proposed=proposed)
 
     async def _put_in_force(
-        self, files: PolicyFiles, consent: Consent, progress: Progress | None, undoes: int | None = None
+        self,
+        files: PolicyFiles,
+        consent: Consent,
+        progress: Progress | None,
+        undoes: int | None = None,
+        proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         said, planned = await self.plan(files)
         lacking = self._lacking(said, planned)
         if lacking is not None:
             raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
         consent.check(said, planned)
-        rows, number = await self._history.note(self.said, said, planned, undoes)
+        asked = proposed.number if proposed is not None else None
+        rows, number = await self._history.note(self.said, said, planned, undoes, asked)
+        if proposed is not None:
+            rows.add(proposed.rows)
+        more, start = self._told(self.said, said) if self.said is not None else (Commit(), _nothing)
+        rows.add(more)
         await self._write(said, settled=False, unguarded=False, beside=rows)  # a person has looked at it
+        if proposed is not None:
+            proposed.written = True
         self._note(said, planned, consent, number, undoes)
         standing = self._succeeding(said)  # whoever was approved while we looked is among them
         self._take(said, standing, settled=False)
         self.held = ()
+        start()
         return await self._reconcile(first=planned, progress=progress), number
 
     def _note(self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None) -> None:
@@ -250,6 +285,11 @@ class Governance:
         """Return what was applied, oldest first. Raises `StoreRefused`."""
         return [] if self.said is None else await self._history.entries(self.said.community.id)
 
+    async def take_number(self) -> int:
+        """Return the number of a plan that is proposed; no other has it. Raises `StoreRefused`."""
+        assert self.said is not None
+        return await self._history.take_number(self.said.community.id)
+
     async def plan_undo(self, number: int | None) -> Undoing:
         """Return what undoing this apply (else the newest that stands) would be.
 
@@ -262,14 +302,19 @@ class Governance:
         return Undoing(past, said, planned, what_stays(past.plan, planned, said.community))
 
     async def undo(
-        self, number: int | None, consent: Consent | None = None, progress: Progress | None = None
+        self,
+        number: int | None,
+        consent: Consent | None = None,
+        progress: Progress | None = None,
+        *,
+        proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         """Put in force what was before this apply (else before the newest that stands). Raises as `apply`, `plan_undo`."""
         async with self._changing:
             if self.said is None:
                 raise NothingToUndo("Nothing was applied yet, so there is nothing to undo.")
             past = await self._history.past(self.said, number)
-            return await self._put_in_force(past.files, consent or Consent(), progress, past.applied.number)
+            return await self._put_in_force(past.files, consent or Consent(), progress, past.applied.number, proposed)
 
     async def _acceptable(self, files: PolicyFiles) -> Said:
         now = self.said
@@ -345,3 +390,7 @@ class Governance:
             await self._write(self.said, settled=result.settled)
             self.settled = result.settled
         return result
+
+
+def _nothing() -> None:
+    """Start on nothing."""

@@ -6,6 +6,7 @@ hand) gets no number: there is nothing to go back to.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ import orjson
 
 from appservice.flow import Clock
 from appservice.service.policy_files import PolicyFiles, Said
-from appservice.store import Commit, Questions
+from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.layers import layers_from_json, layers_to_json
 from policies.plan import Plan
@@ -100,8 +101,10 @@ def to_undo(entries: Sequence[Applied], in_force: str, number: int | None = None
 class History:
     """Keeps what was applied to one community."""
 
-    def __init__(self, homeserver: str, questions: Questions, clock: Clock) -> None:
+    def __init__(self, homeserver: str, database: Database, questions: Questions, clock: Clock) -> None:
         self._homeserver = homeserver
+        self._database = database
+        self._numbering = asyncio.Lock()
         self._questions = questions
         self._clock = clock
 
@@ -130,9 +133,8 @@ class History:
         if before is not None and _digest(before) == _digest(said):
             return Commit(), None
         community = said.community.id
-        numbered = Commit()
         if number is None:
-            number, numbered = await self.next_number(community)
+            number = await self.take_number(community)
         files = before.files if before is not None else None
         row: dict[str, Any] = {
             "homeserver": self._homeserver,
@@ -150,17 +152,22 @@ class History:
             "undone_by": None,
             "layers": layers_to_json(before.layers.kept) if before is not None else None,
         }
-        commit = numbered
-        commit.applied_plans.append(row)
+        commit = Commit(applied_plans=[row])
         if undoes is not None:
             commit.applied_plans.append(await self._questions.applied_plan(community, undoes) | {"undone_by": number})
         return commit, number
 
-    async def next_number(self, community: str) -> tuple[int, Commit]:
-        """Return the number of the next plan that is proposed or applied, and the rows by which it is taken."""
+    async def take_number(self, community: str) -> int:
+        """Return the number of the next plan that is proposed or applied; whatever becomes of it, no other gets it.
+
+        Raises `StoreRefused`.
+        """
         name = f"plan_number {community}"
-        number = int(await self._questions.position(name) or 0) + 1
-        return number, Commit(positions=[{"homeserver": self._homeserver, "name": name, "value": str(number)}])
+        async with self._numbering:
+            number = int(await self._questions.position(name) or 0) + 1
+            row = {"homeserver": self._homeserver, "name": name, "value": str(number)}
+            await self._database.commit(Commit(positions=[row]))
+            return number
 
 
 def _digest(said: Said) -> str:

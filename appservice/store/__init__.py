@@ -6,6 +6,7 @@ from appservice.store.audit import Verification, anchor, verify
 from appservice.store.commit import AuditLine, Commit
 from appservice.store.database import Database, StoreRefused
 from appservice.store.migrate import StoreTooNew, ensure_current
+from appservice.store.proposals import proposals
 from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect, StoredPolicy
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "Verification",
     "anchor",
     "ensure_current",
+    "proposals",
     "verify",
 ]

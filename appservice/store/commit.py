@@ -50,6 +50,8 @@ class Commit:
     in_force: list[dict[str, Any]] = field(default_factory=list)
     #: what a person applied, by number; a newer row of one number says only by which it was undone
     applied_plans: list[dict[str, Any]] = field(default_factory=list)
+    #: plans proposed in rooms; a newer record of one replaces the older one
+    proposals: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: puts memory back as it was before these rows, where they were refused; run in reverse
     undo: list[Callable[[], None]] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Commit:
         self.evidence_reads += other.evidence_reads
         self.in_force += other.in_force
         self.applied_plans += other.applied_plans
+        self.proposals += other.proposals
         self.positions += other.positions
         self.undo += other.undo
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
@@ -108,6 +111,7 @@ class Commit:
             or self.evidence_reads
             or self.in_force
             or self.applied_plans
+            or self.proposals
             or self.positions
             or self.forget_before_ms
             or self.evidence_before_ms

@@ -243,6 +243,18 @@ applied_plans = Table(
     Column("layers", LargeBinary),
 )
 
+#: Plans that were proposed in rooms, by the number that they keep once applied; `record` (JSON) names who asked and what
+#: the card says.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("community", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+)
+
 #: Where we stand in streams of others: the gap check's token, and the like.
 positions = Table(
     "positions",

@@ -23,6 +23,7 @@ from appservice.store.schema import (
     members,
     outbox,
     positions,
+    proposals,
     rooms,
     set_aside,
     shadowed,
@@ -76,11 +77,13 @@ _evidence_forget = (
     delete(buttons).where(buttons.c.expires_ms < bindparam("before")),
     delete(cases).where(cases.c.closed_ms < bindparam("before")),
     delete(applied_plans).where(applied_plans.c.at_ms < bindparam("before")),
+    delete(proposals).where(proposals.c.at_ms < bindparam("before")),
 )
 _in_force = _upsert(
     in_force, "policy", "policy_name", "people", "people_name", "settled", "since_ms", "unguarded", "layers"
 )
 _applied_plans = _upsert(applied_plans, "undone_by")
+_proposals = _upsert(proposals, "record")
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -133,6 +136,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_evidence_reads, commit.evidence_reads),
         (_in_force, commit.in_force),
         (_applied_plans, commit.applied_plans),
+        (_proposals, commit.proposals),
         (_positions, commit.positions),
     ):
         if rows:

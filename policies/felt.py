@@ -1,0 +1,36 @@
+"""What is different for the members of a group when another policy holds: what they feel, and nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from policies.intent import history_of, join_rule_of, posting_level_of
+from policies.schema import Group, Policy
+
+__all__ = ["felt"]
+
+
+def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
+    """Return, by group, what its members should be told: what changed, and what holds from now on.
+
+    Only of groups that were there before. What newcomers are told, names and people are no matter of these words.
+    """
+    found: dict[str, Mapping[str, str]] = {}
+    for group_id, group in sorted(after.groups.items()):
+        was = before.groups.get(group_id)
+        if was is not None and (told := dict(_felt(was, group))):
+            found[group_id] = told
+    return found
+
+
+def _felt(was: Group, now: Group) -> Iterator[tuple[str, str]]:
+    if history_of(was) != history_of(now):
+        yield "new_history", history_of(now)
+    if join_rule_of(was) != join_rule_of(now):
+        yield "new_join", join_rule_of(now)
+    if posting_level_of(was) != posting_level_of(now):
+        yield "new_posting", "moderators" if posting_level_of(now) else "everybody"
+    if was.retention != now.retention:
+        yield "new_retention", str(now.retention.days) if now.retention is not None else "none"
+    if was.capacity != now.capacity:
+        yield "new_capacity", str(now.capacity) if now.capacity is not None else "none"

@@ -1,0 +1,57 @@
+"""What members are told when another policy holds: what they feel, of groups that were there before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from policies.felt import felt
+from policies.files import EXAMPLES
+from policies.load import load_policy
+from policies.schema import Group, Policy
+
+
+def policy() -> Policy:
+    found = load_policy((EXAMPLES / "leeds-carers.yaml").read_bytes(), "p.yaml").policy
+    assert found is not None
+    return found
+
+
+def changed(group: str = "carers-lounge", **more: Any) -> Policy:
+    said = policy()
+    now = Group.model_validate(said.groups[group].model_dump(by_alias=True) | more)
+    return said.model_copy(update={"groups": {**said.groups, group: now}})
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"history": "invited"}, {"new_history": "invited"}),
+        ({"kind": "closed"}, {"new_join": "invite"}),
+        ({"kind": "open"}, {"new_history": "shared", "new_join": "restricted"}),
+        ({"posting": "moderators"}, {"new_posting": "moderators"}),
+        ({"retention": "30 days"}, {"new_retention": "30"}),
+        ({"capacity": 12}, {"new_capacity": "12"}),
+    ],
+)
+def test_what_members_feel_is_told_of_that_group_alone(more: dict[str, Any], told: dict[str, str]) -> None:
+    assert felt(policy(), changed(**more)) == {"carers-lounge": told}
+
+
+def test_what_goes_away_is_told_too() -> None:
+    assert felt(changed(capacity=12, retention="30 days"), policy()) == {
+        "carers-lounge": {"new_retention": "none", "new_capacity": "none"}
+    }
+
+
+@pytest.mark.parametrize("more", [{"welcome": "Hello."}, {"name": "Lounge"}, {"pins": "nobody"}, {"purpose": "Talk."}])
+def test_what_members_do_not_feel_is_not_told(more: dict[str, Any]) -> None:
+    assert felt(policy(), changed(**more)) == {}
+
+
+def test_a_group_that_is_new_or_gone_tells_nobody() -> None:
+    said = policy()
+    fewer = said.model_copy(update={"groups": {key: one for key, one in said.groups.items() if key != "welcome"}})
+    assert felt(fewer, said) == {}
+    assert felt(said, fewer) == {}
