@@ -49,6 +49,7 @@ _LATER_KEYS: Final = frozenset(
         "retention",
         "welcome",
         "escalation",
+        "hours",
     }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""

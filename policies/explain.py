@@ -175,8 +175,16 @@ class _Explainer:
         else:
             words = "Messages are kept until a person removes them."
             yield Explained("how long messages are kept", words, Origin("always", "not in the file", ""))
+        yield self._hours(path, group)
         if group.welcome is not None:
             yield Explained("told to newcomers", group.welcome, self.written((*path, "welcome")))
+
+    def _hours(self, path: Path, group: Group) -> Explained:
+        usual = self.policy.community.hours
+        if group.hours is None:
+            return Explained("when somebody is there", str(usual), self.written(("community", "hours")))
+        words = f"{group.hours}. Who asks for a person is answered in those of the community: {usual}"
+        return Explained("when somebody is there", words, self.written((*path, "hours")))
 
     def _choice(self, path: Path, choice: Choice, room: DesiredRoom, of_kind: Origin) -> Explained:
         origin = of_kind if choice.aspect != "pins" else Origin("always", "unless the file says otherwise", "")

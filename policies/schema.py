@@ -238,6 +238,11 @@ class Group(StrictModel):
         description="A plain sentence that each newcomer to the group is told privately.",
         examples=['"On Tuesdays at 7 we are all here."'],
     )
+    hours: Hours | None = Field(
+        default=None,
+        description="When somebody looks after this group, if not in the community's hours.",
+        examples=['"Tue 18:00-21:00 Europe/London"'],
+    )
 
 
 class RuleSetting(Setting):

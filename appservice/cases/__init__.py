@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from appservice.cases.around import Around, Masked
-from appservice.cases.book import BUTTONS, CARDS_A_WEEK, CaseBook, plain_key
+from appservice.cases.book import CARDS_A_WEEK, CaseBook
+from appservice.cases.buttons import BUTTONS, plain_key
 from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, SweepEditsExecutor
 from appservice.cases.ladder import Pace

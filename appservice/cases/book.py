@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Final
 
+from appservice.cases.buttons import BUTTON_MS, BUTTONS, plain_key
 from appservice.cases.ladder import (
     InRoom,
     Pace,
@@ -40,14 +41,10 @@ _CLOSED_KEPT_MS: Final = 30 * 24 * 3600 * 1000
 #: Cards of severity up to 2 that a community gets in a week; further ones stand in one list (CARE, rule 16).
 CARDS_A_WEEK: Final = 5
 _WEEK_MS: Final = 7 * 24 * 3600 * 1000
-#: ms that a tap on a card counts; the words go on to do.
-BUTTON_MS: Final = 14 * 24 * 3600 * 1000
 #: ms in which a person who asks again is not called for again.
 ASKED_AGAIN_MS: Final = 5 * 60 * 1000
 #: Kinds of cases that somebody's own request opened, and that no message belongs to.
 REQUESTS: Final = frozenset({"asks_help", "appeal"})
-#: What can be tapped on a card, and what it does. Each has a word beside it.
-BUTTONS: Final = (("👀", "ack"), ("⬆", "escalate"))
 
 
 class CaseBook:
@@ -182,7 +179,9 @@ class CaseBook:
             case = self._joined(case, effect)
         if case.asked_ms is not None and now - case.asked_ms <= ASKED_AGAIN_MS:
             return case
-        return replace(case, asked_ms=now)
+        case = replace(case, asked_ms=now)
+        # They are told the community's hours: where those are sooner than the group's, it is passed on sooner.
+        return replace(case, deadline_ms=min(case.deadline_ms, self.pace.due(case, now))) if case.deadline_ms else case
 
     def _joined(self, case: Case, effect: OpenCase) -> Case:
         event = _event_of(effect)
@@ -390,8 +389,3 @@ def _event_of(effect: OpenCase) -> CaseEvent:
 def _wordless(effect: OpenCase) -> bool:
     """Whether no message joins the case: a second look is at what was removed, and not at how it was asked for."""
     return effect.asked and effect.track == Track.CONDUCT
-
-
-def plain_key(key: str) -> str:
-    """Return a reaction's key without the marks that keyboards add: how it is drawn, and the colour of a skin."""
-    return "".join(sign for sign in key[:20] if sign not in "\ufe0e\ufe0f" and not "\U0001f3fb" <= sign <= "\U0001f3ff")

@@ -18,6 +18,11 @@ _DAYS_AHEAD: Final = 15
 #: Duties whose holders are asked, in this order, where nobody who answers for safeguarding is left.
 _OTHERS: Final = ("safeguard", "operate", "moderate")
 
+#: ms that a case of a group with few hours waits at most.
+_GROUP_WAITS_MS: Final = 7 * 24 * 3600 * 1000
+
+#: `of_room(room_id)`: the hours of the group whose room it is, None where it has none of its own.
+OfRoom = Callable[[str], StaffedHours | None]
 #: `in_room(community, place, user_id)`: whether somebody sits in a room, or may.
 InRoom = Callable[[str, str, str], bool]
 
@@ -108,15 +113,32 @@ class Pace:
 
     ladders: Ladders = field(default_factory=lambda: BUILT_IN)
     hours: StaffedHours | None = None
+    of_room: OfRoom = lambda _room_id: None
 
     def ladder(self, case: Case) -> Ladder:
         """Return the ladder that a case is on."""
         return self.ladders[band_of(case.track, case.severity)]
 
     def due(self, case: Case, now_ms: int) -> int:
-        """Return when (ms) a case that begins to wait now is passed on: by the clock in danger, else in staffed hours."""
-        hours = None if case.severity >= 4 else self.hours
-        return deadline(self.ladder(case).minutes(case.rung), now_ms, hours)
+        """Return when (ms) a case that begins to wait now is passed on: by the clock in danger, else in staffed hours.
+
+        While the moderators of a group with hours of its own have it, it waits in those, for a week at most; whoever it
+        is passed on to keeps the community's hours, and is called in no other (CARE, rule 15).
+        """
+        minutes, own = self.ladder(case).minutes(case.rung), self._of_group(case)
+        if own is None or self.hours is None:
+            return deadline(minutes, now_ms, None if case.severity >= 4 else self.hours)
+        return deadline(0, min(deadline(minutes, now_ms, own), now_ms + _GROUP_WAITS_MS), self.hours)
+
+    def _of_group(self, case: Case) -> StaffedHours | None:
+        """The hours of the group in which a case began; None where it has none of its own, or others answer.
+
+        Whose person asks is told the community's hours.
+        """
+        theirs = case.track is Track.CONDUCT and case.audience is Audience.MODERATORS and not case.moved
+        if not theirs or not case.events or case.severity > 2 or case.asked_ms is not None:
+            return None
+        return self.of_room(case.events[0].room_id)
 
     def passed_on(self, case: Case, now_ms: int) -> Case:
         """Return a case one rung up, open again; without a deadline where nobody is left to ask.

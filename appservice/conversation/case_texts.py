@@ -9,12 +9,14 @@ from appservice.conversation.pieces import (
     Items,
     Said,
     Text,
+    alone,
     beyond,
     both,
     given,
     lacking,
     part,
     people,
+    several,
     unless,
     when,
 )
@@ -54,6 +56,12 @@ def _welcomes(items: Items) -> tuple[Items, ...]:
     return tuple((item,) for item in items[:_WELCOMES] if item.get("welcome"))
 
 
+def _own_hours(items: Items) -> tuple[Items, ...]:
+    """Said of all groups that are looked after in hours of their own."""
+    own = tuple(item for item in items[:_WELCOMES] if item.get("own_hours"))
+    return (own,) if own else ()
+
+
 def _rules(items: Items) -> tuple[Items, ...]:
     """Said once for each rule: the first of its messages says how many there are."""
     return tuple((item,) for item in items if item.get("count") and item.get("kind"))
@@ -66,14 +74,6 @@ def _messages(items: Items) -> tuple[Items, ...]:
 
 def _count(items: Items) -> int:
     return len(items)
-
-
-def _several(items: Items) -> tuple[Items, ...]:
-    return (items,) if len(items) > 1 else ()
-
-
-def _alone(items: Items) -> tuple[Items, ...]:
-    return (items,) if len(items) == 1 else ()
 
 
 def _answer(key: str, *needs: str) -> Text:
@@ -118,12 +118,18 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("direct.welcome.conduct.text", "conduct_text", said=given("conduct_text")),
             part("direct.welcome.conduct.address", "conduct_address", said=given("conduct_address")),
             part("direct.welcome.group", "room", "welcome", said=_welcomes),
+            part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
             *DANGER,
         ),
         mentions=people,
     ),
     "direct.group_welcome": Text(
-        (part("direct.group_welcome"), part("direct.welcome.group", "room", "welcome", said=_welcomes)), mentions=people
+        (
+            part("direct.group_welcome"),
+            part("direct.welcome.group", "room", "welcome", said=_welcomes),
+            part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
+        ),
+        mentions=people,
     ),
     "card.summary": Text(
         (
@@ -146,9 +152,9 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("case.shown.by", "about", "link:about"),
             part("case.shown.words", "words", said=given("words")),
             part("case.shown.cut", said=when("cut", "yes")),
-            part("case.shown.around", said=both(when("around", "read"), _several)),
+            part("case.shown.around", said=both(when("around", "read"), several)),
             *_STOOD,
-            part("case.shown.around.none", said=both(when("around", "read"), _alone)),
+            part("case.shown.around.none", said=both(when("around", "read"), alone)),
             part("case.shown.around.unread", said=when("around", "unread")),
             part("case.shown.taken_back"),
             part("case.shown.next", "reference", "next", said=given("reference", "next")),

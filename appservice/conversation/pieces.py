@@ -23,6 +23,7 @@ class Ground:
     server_name: str
     hours: str
     phrases: Phrases
+    group_hours: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,16 @@ def lacking(field: str) -> Said:
 def each(most: int) -> Said:
     """Said once for each of the first items."""
     return lambda items: tuple((item,) for item in items[:most])
+
+
+def alone(items: Items) -> tuple[Items, ...]:
+    """Said if there is one item at most."""
+    return (items,) if len(items) <= 1 else ()
+
+
+def several(items: Items) -> tuple[Items, ...]:
+    """Said if there are items beside the first."""
+    return (items,) if len(items) > 1 else ()
 
 
 def each_with(field: str, value: str, most: int) -> Said:
@@ -156,6 +167,12 @@ def _rooms(ground: Ground, items: Items) -> str:
     return said
 
 
+def _group_hours(ground: Ground, items: Items) -> str:
+    """When the groups of all items are looked after, where that is the same for all."""
+    hours = {ground.group_hours(item.get("room", "")) for item in items or ({},)}
+    return hours.pop() if len(hours) == 1 else _words(ground, "value.hours.each", {})
+
+
 def _words(ground: Ground, key: str, values: Mapping[str, str], count: int = 1) -> str:
     return filled(ground.phrases.says(key, count), values.__getitem__, str).body
 
@@ -220,6 +237,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
     "value.rooms.none": frozenset(),
     "value.and": frozenset({"first", "second"}),
     "value.case.none": frozenset(),
+    "value.hours.each": frozenset(),
     **{f"value.found.{name}": frozenset() for name in (*dict.fromkeys(_FOUND.values()), "several")},
     **{f"value.what.{name}": frozenset() for name in (*sorted(_SEEN), "several")},
     **{f"value.own.{name}": frozenset() for name in (*sorted(_OWN), "several")},
@@ -236,6 +254,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "count": lambda _ground, items: str(count_of(items)),
     "found": _found,
     "group": _field("group"),
+    "group_hours": _group_hours,
     "hours": lambda ground, _items: ground.hours,
     "item": _field("item", "1"),
     "line": lambda _ground, items: quotable(_first(items).get("line", "")),

@@ -72,7 +72,7 @@ TEXTS: Mapping[str, Text] = {
     "your.not_in_group": _to_person("your.not_in_group", "rooms"),
     "your.invite_withdrawn": _to_person("your.invite_withdrawn", "rooms"),
     "your.group_is_full": _to_person("your.group_is_full", "rooms"),
-    "your.request_heard": _to_person("your.request_heard", "rooms", "hours", danger=True),
+    "your.request_heard": _to_person("your.request_heard", "rooms", "group_hours", danger=True),
     "your.request_declined": _to_person("your.request_declined", "rooms"),
     "card.contact_details_removed": Text(
         (
@@ -160,6 +160,7 @@ def conduct_fields(code: CodeOfConduct | None) -> dict[str, str]:
 class Catalogue:
     """`flow.Wording` for one community: `room_name(room_id)` is what people call a room, `hours` when it is staffed.
 
+    `hours_of(room_id)` is when the group of a room is looked after; "" for a group without hours of its own.
     `opens()` says when somebody is there again, "" while somebody is; it is asked when a text is worded.
     `conduct` are the fields of the code of conduct, for the texts that tell of it: `conduct_version` and what there is.
 
@@ -172,6 +173,7 @@ class Catalogue:
         server_name: str,
         hours: str,
         *,
+        hours_of: Callable[[str], str] = lambda _room_id: "",
         opens: Callable[[], str] = lambda: "",
         conduct: Mapping[str, str] | None = None,
         words: Phrases | None = None,
@@ -180,7 +182,14 @@ class Catalogue:
         self.texts = texts
         self._opens = opens
         self._conduct = dict(conduct or {})
-        self._ground = Ground(room_name, server_name, clean(hours, _LONGEST_HOURS), words or phrases())
+        usual = clean(hours, _LONGEST_HOURS)
+        self._ground = Ground(
+            room_name,
+            server_name,
+            usual,
+            words or phrases(),
+            lambda room_id: clean(hours_of(room_id), _LONGEST_HOURS) or usual,
+        )
         self._ground.phrases.check(needs(texts))
 
     def said(self, text: str, items: Items) -> tuple[tuple[str, Items], ...]:

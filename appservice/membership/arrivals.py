@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from appservice.flow import DirectMessage, Effect, EnsureDirectRoom, EventInput, Facts, Item, Origin, Place
 
@@ -11,13 +11,15 @@ class Arrivals:
     """Opens the direct room with each person at their first join, so that help is visible before it is needed
     (CARE, rule 5); who left it is asked into it once more at each arrival.
 
-    `welcomes` are the sentences that newcomers to a group are told, by group.
+    `welcomes` are the sentences that newcomers to a group are told, by group; `own_hours` are the groups that are looked
+    after in hours of their own.
     """
 
     name = "arrivals"
 
-    def __init__(self, welcomes: Mapping[str, str] | None = None) -> None:
+    def __init__(self, welcomes: Mapping[str, str] | None = None, own_hours: Collection[str] = ()) -> None:
         self._welcomes = welcomes or {}
+        self._own_hours = frozenset(own_hours)
 
     def handle(self, item: EventInput, facts: Facts) -> Iterable[Effect]:
         event = item.event
@@ -64,8 +66,9 @@ class Arrivals:
         )
 
     def _about(self, facts: Facts, person: str) -> Item:
-        welcome = self._welcomes.get(facts.room.group)
-        return {"person": person} | ({"room": facts.room.room_id, "welcome": welcome} if welcome else {})
+        welcome, of_group = self._welcomes.get(facts.room.group), {"room": facts.room.room_id}
+        own_hours = of_group | {"own_hours": "yes"} if facts.room.group in self._own_hours else {}
+        return {"person": person} | own_hours | (of_group | {"welcome": welcome} if welcome else {})
 
 
 def _admitted(facts: Facts, person: str) -> bool:

@@ -134,7 +134,10 @@ class Casework:
         """
         self.book.rules = rules
         self.shadow.rules = rules
-        self.book.pace = Pace(ladders_of(policy), policy.community.hours)
+        of_groups = {key: group.hours for key, group in policy.groups.items() if group.hours is not None}
+        self.book.pace = Pace(
+            ladders_of(policy), policy.community.hours, lambda room_id: of_groups.get(self.group(room_id))
+        )
         self._mask = masking(policy)
 
     def _masked(self, content: Mapping[str, Any]) -> str:
@@ -227,6 +230,11 @@ class Casework:
     def _community(self, room_id: str) -> str:
         room = self._core.projection.room(room_id)
         return room.community if room is not None else ""
+
+    def group(self, room_id: str) -> str:
+        """Return the id of the group whose room it is; "" for a room of another kind."""
+        room = self._core.projection.room(room_id)
+        return room.group if room is not None and room.place is Place.GROUP else ""
 
     # -- the vault -------------------------------------------------------------------------------------------------
 

@@ -205,10 +205,12 @@ class Core:
         names = {room.key: room.name for room in said.community.rooms}
         hours, groups = said.policy.community.hours, said.policy.groups
         capacities = {key: group.capacity for key, group in groups.items() if group.capacity is not None}
+        own_hours = {key: plain_hours(group.hours) for key, group in groups.items() if group.hours is not None}
         self._wording.now = Catalogue(
             lambda room_id: self._room_name(room_id, names),
             self.config.homeserver.name,
             plain_hours(hours),
+            hours_of=lambda room_id: own_hours.get(self.casework.group(room_id), ""),
             opens=lambda: opens_again(hours, self._clock.now_ms()),
             conduct=conduct_fields(said.policy.community.code_of_conduct),
         )
@@ -220,7 +222,7 @@ class Core:
             LateEdits(),
             conduct(said.policy),
             Doors(capacities),
-            Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}),
+            Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours),
             JoinWords(capacities),
             Invitations(),
             CaseWords(),

@@ -88,6 +88,13 @@ class Desk:
         assert case is not None
         return case
 
+    def asks(self, about: str) -> None:
+        """Somebody asks for a second look."""
+        self._n += 1
+        common = {"source": f"${self._n}", "rule": "requests", "lane": Lane("x", "!d"), "community": "c"}
+        more = {"kind": "appeal", "severity": 2, "about": about, "room_id": "!d", "event_id": f"${self._n}"}
+        self.book.open(OpenCase(**common, **more, track="conduct", asked=True))  # type: ignore[arg-type]
+
     def does(self, case: Case, action: str, by: str = LEAD, outcome: str = "") -> Case:
         self._n += 1
         touch = TouchCase(
@@ -248,6 +255,54 @@ def test_time_runs_in_staffed_hours_but_for_danger(severity: int, now: str, unti
     hours = parse_hours("Mon-Fri 09:00-17:00 Europe/London")
     case = replace(Desk().happens(track="concern", severity=severity), rung=0)
     assert Pace(hours=hours).due(case, _ms(now)) == _ms(until)
+
+
+WEEK = parse_hours("Mon-Fri 09:00-17:00 Europe/London")
+EVENING = parse_hours("Tue 18:00-21:00 Europe/London")
+
+
+@pytest.mark.parametrize(
+    ("own", "now", "until"),
+    [
+        ("Mon-Fri 09:00-21:00", "2026-11-24 09:00", "2026-11-25 09:00"),  # over at 17:00, when nobody is left to ask
+        ("Mon-Fri 07:00-21:00", "2026-11-24 07:30", "2026-11-24 15:30"),
+        ("Tue 18:00-21:00", "2026-11-24 09:00", "2026-12-01 09:00"),  # three hours a week: a week at most
+        ("Sat 08:00-18:00", "2026-11-27 12:00", "2026-11-30 09:00"),  # over on a Saturday: people come on Monday
+    ],
+)
+def test_a_case_of_a_group_waits_in_its_hours_and_is_passed_on_in_those_of_the_community(
+    own: str, now: str, until: str
+) -> None:
+    desk = Desk()
+    desk.clock.now = _ms(now)
+    desk.book.pace = replace(desk.book.pace, hours=WEEK, of_room={"!r": parse_hours(f"{own} Europe/London")}.get)
+    case, _ = desk.book.numbered(desk.happens())
+    assert case.deadline_ms == _ms(until)
+
+
+@pytest.mark.parametrize(("track", "severity"), [("concern", 2), ("concern", 3), ("conduct", 3)])
+def test_what_the_leads_answer_waits_in_the_hours_of_the_community(track: str, severity: int) -> None:
+    desk = Desk()
+    desk.clock.now = _ms("2026-11-24 19:00")
+    desk.book.pace = replace(desk.book.pace, hours=WEEK, of_room=lambda _room: EVENING)
+    case, _ = desk.book.numbered(desk.happens(track=track, severity=severity, kind="threats"))
+    of_all = replace(desk.book.pace, of_room=lambda _room: None)
+    assert case.deadline_ms == of_all.due(case, desk.clock.now)
+
+
+@pytest.mark.parametrize("how", ["escalate", "asked"])
+def test_what_was_passed_on_or_asked_for_leaves_the_hours_of_its_group(how: str) -> None:
+    desk = Desk()
+    desk.clock.now = _ms("2026-11-24 09:00")
+    desk.book.pace = replace(desk.book.pace, hours=WEEK, of_room=lambda _room: EVENING)
+    case, _ = desk.book.numbered(desk.happens())
+    assert case.deadline_ms == _ms("2026-12-01 09:00")
+    if how == "escalate":
+        case = desk.does(case, "escalate")
+    else:
+        desk.asks(MEMBER)
+        case = desk.book.by_id(case.id) or case
+    assert case.deadline_ms == _ms("2026-11-24 17:00")
 
 
 def test_over_the_change_of_the_clocks_an_hour_is_an_hour() -> None:

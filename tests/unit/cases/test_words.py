@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appservice.cases import CaseWords
-from appservice.cases.book import BUTTON_MS
+from appservice.cases.buttons import BUTTON_MS
 from appservice.cases.words import is_for_a_case
 from appservice.flow import (
     CardEdit,

@@ -51,6 +51,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "count": (None, "1", "30"),
     "stands": (None, "yes", "no"),
     # of a newcomer
+    "own_hours": (None, "yes"),
     "welcome": (None, "On Tuesdays at 7 we are all here."),
     "conduct_version": (None, "2026-09"),
     "conduct_text": (None, "Be kind.\nWhat is said here stays here."),
@@ -107,7 +108,7 @@ TOGETHER = (
 IN_LISTS = (
     ("told", "count", "state"),
     ("around", "stood", "words"),
-    ("welcome",),
+    ("welcome", "own_hours"),
     ("part", "count"),
     ("part", "class", "line", "group", "setting", "value", "undoes", "words"),
 )
@@ -158,7 +159,13 @@ def variants(text: str) -> tuple[Rendered, ...]:
     """All that a text can be, each once."""
     found: dict[tuple[str, str, tuple[str, ...]], Rendered] = {}
     made = [
-        Catalogue(lambda room: ROOMS[int(room[1:])] if room[1:] else "\u200b", SERVER, one, words=HEARD)
+        Catalogue(
+            lambda room: ROOMS[int(room[1:])] if room[1:] else "\u200b",
+            SERVER,
+            one,
+            hours_of=lambda room: "Tuesday 6pm to 9pm" if room == "!1" else "",
+            words=HEARD,
+        )
         for one in HOURS
     ]
     alone = ((1, 1, fields) for names in TOGETHER for fields in in_all_ways(names))

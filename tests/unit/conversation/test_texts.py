@@ -288,3 +288,36 @@ def test_a_group_tells_newcomers_its_words_after_a_start_that_a_lock_screen_may_
         assert body.index("On Tuesdays") > 80
         assert ROOM not in body[:80]
         assert body.index(ROOM) < body.index("On Tuesdays")
+
+
+EVENING = "Tuesday 6pm to 9pm"
+OWN = {"!evening": EVENING}
+
+
+def with_own_hours() -> Catalogue:
+    return Catalogue(lambda room: room[1:], SERVER, HOURS, hours_of=lambda room: OWN.get(room, ""))
+
+
+def test_who_asks_to_join_is_told_the_hours_of_that_group() -> None:
+    one, other = item(room="!evening"), item(room="!day")
+    assert EVENING in with_own_hours().render("your.request_heard", (one,)).body
+    assert HOURS in with_own_hours().render("your.request_heard", (other,)).body
+    both = with_own_hours().render("your.request_heard", (one, other)).body
+    assert "The room is evening and day." in both
+    assert "They do that in staffed hours: those of each room." in both
+    assert EVENING not in both, "it would be a promise for both"
+
+
+def test_newcomers_are_told_the_hours_of_a_group_that_has_its_own() -> None:
+    said = ({"person": SAM, "room": "!evening", "own_hours": "yes"}, {"person": SAM, "room": "!day"})
+    body = with_own_hours().render("direct.welcome", said).body
+    assert f"In evening people are not there all the time. When are they? {EVENING}." in body
+    assert "day people" not in body
+
+
+def test_care_08_who_asks_for_a_person_is_told_the_hours_of_those_who_answer() -> None:
+    """Leads answer, and they keep the hours of the community, wherever somebody asked."""
+    for key in TEXTS:
+        if key.startswith(("care.", "direct.")):
+            body = with_own_hours().render(key, (item(room="!evening"),)).body
+            assert EVENING not in body, key

@@ -55,7 +55,7 @@ def told(group: str = "welcome", **facts: object) -> list[tuple[str, dict[str, s
     """What somebody who comes into a group is told privately: keys of texts, with the item of each."""
     event = Event("$1", GROUP, SAM, "m.room.member", {"membership": "join"}, state_key=SAM)
     room = RoomFacts(GROUP, Place.GROUP, "hearth", group, members={SAM: "join"})
-    effects = Arrivals({"welcome": WELCOME}).handle(
+    effects = Arrivals({"welcome": WELCOME}, {"evening"}).handle(
         EventInput(SERVER, event, Origin.PUSH, 1),
         Facts(1, room, GHOSTS, SERVER, **facts),  # type: ignore[arg-type]
     )
@@ -65,6 +65,10 @@ def told(group: str = "welcome", **facts: object) -> list[tuple[str, dict[str, s
 def test_the_words_of_a_group_are_part_of_the_first_welcome() -> None:
     assert told() == [("direct.welcome", {"person": SAM, "room": GROUP, "welcome": WELCOME})]
     assert told("quiet") == [("direct.welcome", {"person": SAM})]
+
+
+def test_newcomers_are_told_of_a_group_with_hours_of_its_own() -> None:
+    assert told("evening") == [("direct.welcome", {"person": SAM, "room": GROUP, "own_hours": "yes"})]
 
 
 @pytest.mark.parametrize(

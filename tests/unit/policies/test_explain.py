@@ -122,6 +122,7 @@ groups:
     capacity: 8
     retention: 30 days
     welcome: Hello.
+    hours: Tue 18:00-21:00 Europe/London
 rules: {bullying: enforce}
 escalation:
   conduct: [{call: lead, within: 2h}, {call: deputy, within: 2h}]

@@ -16,6 +16,7 @@ from policies.people import People
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
 VOUCHED = 'because: "Board minute 4", approved_by: deputy'
+EVENING = "hours: Tue 18:00-21:00 Europe/London"
 KINDS = ("open", "hybrid", "closed", "announce")
 
 
@@ -146,7 +147,8 @@ def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["history: joined", "posting: everybody", "pins: moderators", "retention: 30 days", "welcome: Hello."]
+    "line",
+    ["history: joined", "posting: everybody", "pins: moderators", "retention: 30 days", "welcome: Hello.", EVENING],
 )
 def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:
     with_it, without = loaded("closed", line).policy, loaded("closed").policy
@@ -196,6 +198,16 @@ def test_a_code_of_conduct_says_something_or_where_it_stands() -> None:
     assert "says nothing" in finding.message
     for said in ("text: Be kind.", 'address: "https://charity.example/conduct"'):
         assert loaded("open", community=f'code_of_conduct: {{version: "1", {said}}}').findings == ()
+
+
+# Hours
+
+
+def test_to_write_the_hours_of_the_community_at_a_group_is_advice() -> None:
+    assert loaded("closed", EVENING).findings == ()
+    [finding] = loaded("closed", "hours: Mon-Fri 09:00-17:00 Europe/London").findings
+    assert (finding.severity, finding.text) == ("advice", "hours")
+    assert "they hold anyway" in finding.advice
 
 
 # Places

@@ -1,0 +1,27 @@
+"""What contradicts itself in the further words of one group: its own hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policies.problems import Problem
+from policies.schema import Group, Policy
+from policies.source import Path
+
+__all__ = ["problems_of_hours"]
+
+
+def problems_of_hours(policy: Policy, path: Path, group: Group) -> Iterator[Problem]:
+    """Yield what is wrong with the hours of the group at `path`. People are told them without a time zone."""
+    usual, own = policy.community.hours, group.hours
+    if own is None:
+        return
+    where: Path = (*path, "hours")
+    if own.zone != usual.zone:
+        message = f"the hours of this group are of {own.zone}, and those of the community of {usual.zone}"
+        advice = f"Write them in {usual.zone}: people are told hours without a time zone, and could come in vain."
+        yield Problem(where, message, advice)
+    elif own == usual:
+        yield Problem(
+            where, "these are the community's hours", "Leave hours out: they hold anyway.", "advice", key=True
+        )
