@@ -69,6 +69,10 @@ def policy_digest(policy: Policy) -> str:
         for name in _LATER_KEYS & block.keys():
             if block[name] is None:
                 del block[name]  # the same
+    for group in said["groups"].values():
+        if isinstance(posting := group.get("posting"), dict):
+            written = {name: value for name, value in posting.items() if value is not None}
+            group["posting"] = written["who"] if written.keys() == {"who"} else written  # once it was only a word
     canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 

@@ -11,7 +11,7 @@ from datetime import date
 
 from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import did_you_mean, shown
-from policies.group_words import problems_of_hours
+from policies.group_words import problems_of_hours, problems_of_posting
 from policies.intent import choices
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.people import People, PeopleFile, people_of
@@ -40,6 +40,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from _choices(path, group)
         yield from _capacity(path, group)
         yield from problems_of_hours(policy, path, group)
+        yield from problems_of_posting(path, group)
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
     yield from _promises(policy)

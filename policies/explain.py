@@ -12,7 +12,7 @@ from policies.defaults import CONDUCT_RULES, KINDS, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
-from policies.intent import Choice, choices
+from policies.intent import Choice, choices, pause_of
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
 from policies.people import People
@@ -167,6 +167,7 @@ class _Explainer:
         yield Explained("in the space", shown, of_kind if tier.in_space else of_tier, parent)
         for choice in choices(group):
             yield self._choice(path, choice, room, of_kind)
+        yield self._pace(path, group)
         if group.capacity is not None:
             words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
             yield Explained("how many", words, self.written((*path, "capacity")))
@@ -178,6 +179,16 @@ class _Explainer:
         yield self._hours(path, group)
         if group.welcome is not None:
             yield Explained("told to newcomers", group.welcome, self.written((*path, "welcome")))
+
+    def _pace(self, path: Path, group: Group) -> Explained:
+        slow = pause_of(group)
+        if slow is None:
+            return Explained("how often", "People can write at once.", Origin("always", "not in the file", ""))
+        words = (
+            f"Each person can write once in {slow}, but those who moderate. What comes sooner is taken away and given "
+            "back in private; the first time in a day it stays. Nobody in distress is slowed."
+        )
+        return Explained("how often", words, self.written((*path, "posting", "slow")))
 
     def _hours(self, path: Path, group: Group) -> Explained:
         usual = self.policy.community.hours

@@ -1,14 +1,15 @@
-"""What contradicts itself in the further words of one group: its own hours."""
+"""What contradicts itself in the further words of one group: its own hours, its pace."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.intent import posting_level_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Path
 
-__all__ = ["problems_of_hours"]
+__all__ = ["problems_of_hours", "problems_of_posting"]
 
 
 def problems_of_hours(policy: Policy, path: Path, group: Group) -> Iterator[Problem]:
@@ -25,3 +26,16 @@ def problems_of_hours(policy: Policy, path: Path, group: Group) -> Iterator[Prob
         yield Problem(
             where, "these are the community's hours", "Leave hours out: they hold anyway.", "advice", key=True
         )
+
+
+def problems_of_posting(path: Path, group: Group) -> Iterator[Problem]:
+    """Yield what is wrong with how often people may write in the group at `path`."""
+    said = group.posting
+    if said is None:
+        return
+    if said.slow is not None and posting_level_of(group) > 0:
+        message = "only those who moderate write here, and nobody makes them wait"
+        advice = "Remove slow, or let everybody write."
+        yield Problem((*path, "posting", "slow"), message, advice, key=True)
+    if said.who is None and said.slow is None:
+        yield Problem((*path, "posting"), "posting says nothing", 'Write "who: moderators" or "slow: 30s".', key=True)

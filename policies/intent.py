@@ -13,7 +13,8 @@ from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, TIERS, His
 from policies.escalation import LadderBlock
 from policies.governed_rooms import GOVERNED_LEVEL
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
-from policies.schema import Group, Policy, Setting
+from policies.schema import Group, Policy, PostingSetting, Setting
+from policies.times import Pause
 
 Aspect = Literal["history", "posting", "pins"]
 
@@ -28,6 +29,7 @@ __all__ = [
     "choices",
     "history_of",
     "join_rule_of",
+    "pause_of",
     "pins_level_of",
     "posting_level_of",
     "weakenings",
@@ -71,7 +73,7 @@ def choices(group: Group) -> tuple[Choice, ...]:
     """Return what holds for each aspect of a group that a policy may choose."""
     kind = KINDS[group.kind]
     posting: Posting = "moderators" if kind.events_default else "everybody"
-    history, pins = group.history, group.pins
+    history, pins, said = group.history, group.pins, group.posting or PostingSetting()
     return (
         Choice(
             "history",
@@ -80,7 +82,7 @@ def choices(group: Group) -> tuple[Choice, ...]:
             history is not None,
             history,
         ),
-        Choice("posting", group.posting or posting, posting, group.posting is not None),
+        Choice("posting", said.who or posting, posting, said.who is not None, said if group.posting else None),
         Choice("pins", pins.value if pins else "moderators", "moderators", pins is not None, pins),
     )
 
@@ -102,6 +104,11 @@ def history_of(group: Group) -> HistoryVisibility:
 def posting_level_of(group: Group) -> int:
     """Return the power level needed to write in a group."""
     return MODERATION_LEVEL if _choice(group, "posting") == "moderators" else 0
+
+
+def pause_of(group: Group) -> Pause | None:
+    """Return how long each person waits between two messages in a group, None where they need not."""
+    return group.posting.slow if group.posting is not None else None
 
 
 def pins_level_of(group: Group) -> int:

@@ -32,6 +32,7 @@ from policies.written import (
     Hours,
     Kept,
     Name,
+    Paused,
     Sentence,
     ServerName,
     Slug,
@@ -56,6 +57,7 @@ __all__ = [
     "Owners",
     "PinsSetting",
     "Policy",
+    "PostingSetting",
     "RiskAssessment",
     "Role",
     "RuleSetting",
@@ -196,6 +198,22 @@ class PinsSetting(Setting):
     value: Pins = Field(description="everybody, moderators or nobody.", examples=["moderators"])
 
 
+class PostingSetting(Setting):
+    """Who may write, and how often; in a file also one word: `posting: moderators`."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(Posting)
+    word: ClassVar[str] = "who"
+
+    who: Posting | None = Field(
+        default=None, description="Who may write: everybody or moderators.", examples=["moderators"]
+    )
+    slow: Paused | None = Field(
+        default=None,
+        description="How long each person waits between two messages: 5s to 6h; not those who moderate.",
+        examples=['"30s"'],
+    )
+
+
 class Group(StrictModel):
     """One group: what it is for, how people come in, and how much can go wrong."""
 
@@ -213,8 +231,10 @@ class Group(StrictModel):
         description="What those who come later can read: joined, invited or shared; more than its kind gives needs a reason and a name.",
         examples=["joined"],
     )
-    posting: Posting | None = Field(
-        default=None, description="Who may write: everybody or moderators.", examples=["moderators"]
+    posting: PostingSetting | None = Field(
+        default=None,
+        description="Who may write, everybody or moderators, and how long each waits between two messages.",
+        examples=["{slow: 30s}"],
     )
     pins: PinsSetting | None = Field(
         default=None,

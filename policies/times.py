@@ -13,8 +13,12 @@ from policies.findings import shown
 MS_A_DAY: Final = 24 * 3600 * 1000
 SHORTEST_KEPT: Final = 7  # days: a case must have time to be looked at
 LONGEST_KEPT: Final = 3650  # days
+SHORTEST_PAUSE: Final = 5  # seconds: below, nobody is slowed who types
+LONGEST_PAUSE: Final = 6 * 3600  # seconds
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PAUSE: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|m|h|seconds?|minutes?|hours?)")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 _DAYS: Final = re.compile(r"([1-9][0-9]{0,4}) days?")
 _MINUTES: Final = re.compile(r"([1-9][0-9]{0,3}) ?(?:(m|min|minutes?)|h|hours?)")
 
@@ -23,11 +27,13 @@ __all__ = [
     "MS_A_DAY",
     "SHORTEST_KEPT",
     "Lifetime",
+    "Pause",
     "TimeError",
     "a_year_after",
     "parse_date",
     "parse_lifetime",
     "parse_minutes",
+    "parse_pause",
 ]
 
 
@@ -53,6 +59,22 @@ class Lifetime:
 
     def __str__(self) -> str:
         return f"{self.days} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long each person waits between two messages, in whole seconds."""
+
+    seconds: int
+
+    @property
+    def ms(self) -> int:
+        return self.seconds * 1000
+
+    def __str__(self) -> str:
+        """Return it in the largest unit that it fills, so that the same pause always reads alike."""
+        unit = next(name for name in "hms" if self.seconds % _SECONDS[name] == 0)
+        return f"{self.seconds // _SECONDS[unit]}{unit}"
 
 
 def parse_date(text: str) -> date:
@@ -99,3 +121,15 @@ def parse_minutes(text: str) -> int:
     if found is None:
         raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "30m", or "2h".')
     return int(found[1]) * (1 if found[2] else 60)
+
+
+def parse_pause(text: str) -> Pause:
+    """Return the pause that `30s`, `5 minutes` or `2h` names. Raises `TimeError`."""
+    found = _PAUSE.fullmatch(text)
+    if found is None:
+        raise TimeError(f'"{shown(text)}" is not a pause', 'Write a number and its unit: "30s", "5m" or "2h".')
+    seconds = int(found[1]) * _SECONDS[found[2][0]]
+    if not SHORTEST_PAUSE <= seconds <= LONGEST_PAUSE:
+        advice = f"Write {SHORTEST_PAUSE}s to {LONGEST_PAUSE // 3600}h; leave the key out to let people write at once."
+        raise TimeError(f"a pause of {shown(text)} is out of range", advice)
+    return Pause(seconds)

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from policies.findings import shown
 from policies.hours import HoursError, StaffedHours, parse_hours
-from policies.times import Lifetime, TimeError, parse_date, parse_lifetime
+from policies.times import Lifetime, Pause, TimeError, parse_date, parse_lifetime, parse_pause
 
 MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
 MAX_NAME: Final = 80  # characters
@@ -32,6 +32,7 @@ __all__ = [
     "Hours",
     "Kept",
     "Name",
+    "Paused",
     "Sentence",
     "ServerName",
     "Slug",
@@ -133,6 +134,17 @@ def _lifetime(value: object) -> Lifetime:
         refuse(error.message, error.advice)
 
 
+def _pause(value: object) -> Pause:
+    if isinstance(value, Pause):
+        return value
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise PydanticCustomError("string_type", "Input should be a valid string")
+    try:
+        return parse_pause(str(value))
+    except TimeError as error:
+        refuse(error.message, error.advice)
+
+
 def _web_address(text: str) -> str:
     if len(text) > 100 or not _ADDRESS.fullmatch(text):
         advice = 'Write it whole, like "https://charity.example/conduct", with at most 100 characters.'
@@ -172,4 +184,10 @@ Day = Annotated[
 ]
 Kept = Annotated[
     Lifetime, PlainValidator(_lifetime), PlainSerializer(str, return_type=str), _json(r"^[1-9][0-9]{0,3} days?$")
+]
+Paused = Annotated[
+    Pause,
+    PlainValidator(_pause),
+    PlainSerializer(str, return_type=str),
+    _json(r"^[1-9][0-9]{0,5} ?(s|m|h|seconds?|minutes?|hours?)$"),
 ]

@@ -7,6 +7,7 @@ from appservice.cases.book import CARDS_A_WEEK, CaseBook
 from appservice.cases.buttons import BUTTONS, plain_key
 from appservice.cases.deadlines import Deadlines
 from appservice.cases.evidence import Evidence, SweepEditsExecutor
+from appservice.cases.giving_back import GiveBackExecutor
 from appservice.cases.ladder import Pace
 from appservice.cases.late_edits import LateEdits
 from appservice.cases.requests import Requests
@@ -24,6 +25,7 @@ __all__ = [
     "CaseWords",
     "Deadlines",
     "Evidence",
+    "GiveBackExecutor",
     "LateEdits",
     "Masked",
     "Pace",

@@ -10,6 +10,7 @@ import structlog
 
 from appservice.cases.book import CaseBook
 from appservice.flow import (
+    WAYS,
     Attempt,
     Clock,
     Done,
@@ -70,20 +71,24 @@ class Evidence:
         assert isinstance(effect, Redact)
         if effect.event_id != item.event.event_id:
             return Commit()
-        return self.keep(item.event, effect.conduct_on or item.event.sender, effect.lane.room_id)
+        by = effect.conduct_on or item.event.sender
+        return self.keep(item.event, by, effect.lane.room_id, of_way=effect.rule in WAYS)
 
     def seal_standing(self, item: EventInput, effect: Effect) -> Commit:
         """Return the row that keeps a message which a case is about and nobody removed: its author may (CARE, rule 7)."""
         assert isinstance(effect, OpenCase)
         return self.keep(item.event, effect.about, effect.room_id, stands=True) if effect.stands else Commit()
 
-    def keep(self, event: Event, about: str, room_id: str, *, stands: bool = False) -> Commit:
-        """Return the row that keeps one message by `about`; of what `stands`, edits stand too."""
-        if not stands:
+    def keep(self, event: Event, about: str, room_id: str, *, stands: bool = False, of_way: bool = False) -> Commit:
+        """Return the row that keeps one message by `about`; of what `stands`, edits stand too.
+
+        of_way: it was taken away for its time or form, belongs to no case, and is kept to be given back.
+        """
+        if not stands and not of_way:
             self.removed[event.event_id] = None
         if len(self.removed) > _REMOVED_MOST:
             del self.removed[next(iter(self.removed))]
-        case = self._book.current(self._community(room_id), Track.CONDUCT, about)
+        case = None if of_way else self._book.current(self._community(room_id), Track.CONDUCT, about)
         vault = self._vault()
         if vault is None:
             self.failures += 1

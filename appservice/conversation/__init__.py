@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appservice.conversation.cards import CardExecutor, Desk
-from appservice.conversation.hours import opens_again, plain_hours
+from appservice.conversation.hours import opens_again, plain_hours, time_at
 from appservice.conversation.policy_words import YES, PolicyWords, is_for_policies
 from appservice.conversation.texts import Catalogue, conduct_fields
 
@@ -17,4 +17,5 @@ __all__ = [
     "is_for_policies",
     "opens_again",
     "plain_hours",
+    "time_at",
 ]

@@ -44,6 +44,12 @@ def opens_again(hours: StaffedHours, now_ms: int) -> str:
     return ""
 
 
+def time_at(hours: StaffedHours, ms: int) -> str:
+    """Return e.g. “2.35pm”: the time of day where these hours are kept, to the next full minute."""
+    at = datetime.fromtimestamp(-(-ms // 60_000) * 60, ZoneInfo(hours.zone))
+    return _time(at.hour * 60 + at.minute)
+
+
 def _time(minutes: int) -> str:
     if minutes in {0, 1440}:
         return "midnight"

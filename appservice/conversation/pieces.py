@@ -24,6 +24,7 @@ class Ground:
     hours: str
     phrases: Phrases
     group_hours: Callable[[str], str]
+    at: Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,11 @@ def any_with(field: str, value: str) -> Said:
     return lambda items: (items,) if any(item.get(field, "no") == value for item in items) else ()
 
 
+def any_given(field: str) -> Said:
+    """Said if one of the items has something in this field."""
+    return lambda items: (items,) if any(item.get(field) for item in items) else ()
+
+
 def none_with(field: str, value: str) -> Said:
     """Said if none of the items has this value in a field."""
     return lambda items: () if any_with(field, value)(items) else (items,)
@@ -167,6 +173,20 @@ def _rooms(ground: Ground, items: Items) -> str:
     return said
 
 
+def _again(ground: Ground, items: Items) -> str:
+    """From when on somebody can write again: the latest of what the items say."""
+    said = [int(one) for item in items if (one := item.get("again_ms", "")).isdecimal() and len(one) < 15]
+    return ground.at(max(said, default=0))
+
+
+def _pause(ground: Ground, items: Items) -> str:
+    """How long each person waits, in the largest unit that it fills."""
+    said = _first(items).get("pause", "")
+    seconds = int(said) if said.isdecimal() and len(said) < 9 else 1
+    unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
+    return _words(ground, f"value.pause.{unit}", {"count": str(seconds // size)}, seconds // size)
+
+
 def _group_hours(ground: Ground, items: Items) -> str:
     """When the groups of all items are looked after, where that is the same for all."""
     hours = {ground.group_hours(item.get("room", "")) for item in items or ({},)}
@@ -176,6 +196,8 @@ def _group_hours(ground: Ground, items: Items) -> str:
 def _words(ground: Ground, key: str, values: Mapping[str, str], count: int = 1) -> str:
     return filled(ground.phrases.says(key, count), values.__getitem__, str).body
 
+
+_UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 #: What was found, by what it is called: numbers of health and money get a name that says no more.
 _FOUND = {
@@ -237,6 +259,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
     "value.rooms.none": frozenset(),
     "value.and": frozenset({"first", "second"}),
     "value.case.none": frozenset(),
+    **{f"value.pause.{unit}": frozenset({"count"}) for unit, _ in _UNITS},
     "value.hours.each": frozenset(),
     **{f"value.found.{name}": frozenset() for name in (*dict.fromkeys(_FOUND.values()), "several")},
     **{f"value.what.{name}": frozenset() for name in (*sorted(_SEEN), "several")},
@@ -246,6 +269,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
 #: All values, by the name that stands in braces. Each is clean: from `clean`, or of our own making.
 VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "about": _field("about"),
+    "again": _again,
     "case": _case,
     "earlier": _field("earlier"),
     "conduct_address": _field("conduct_address"),
@@ -265,6 +289,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "own": _own,
     "opens": _field("opens"),
     "owner": _field("owner"),
+    "pause": _pause,
     "person": _field("person"),
     "plan": _field("plan"),
     "reference": _field("reference"),

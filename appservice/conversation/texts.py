@@ -22,6 +22,7 @@ from appservice.conversation.pieces import (
     Items,
     Part,
     Text,
+    any_given,
     any_with,
     beyond,
     both,
@@ -63,6 +64,14 @@ def _reply(key: str) -> Text:
     return Text((part(key),), notice=True)
 
 
+def _words_of(items: Items) -> tuple[Items, ...]:
+    """Said once for each message whose words are given back."""
+    return tuple((item,) for item in items if item.get("words"))
+
+
+#: What was taken away for its time or form, back to who wrote it.
+_GIVEN_BACK = (part("your.words", said=any_given("words")), part("your.words.each", "words", said=_words_of))
+
 TEXTS: Mapping[str, Text] = {
     "removed.contact_details": Text((part("removed.contact_details", "count", "found"),), notice=True),
     "your.contact_details_removed": _to_person("your.contact_details_removed", "count", "rooms", "found"),
@@ -74,6 +83,15 @@ TEXTS: Mapping[str, Text] = {
     "your.group_is_full": _to_person("your.group_is_full", "rooms"),
     "your.request_heard": _to_person("your.request_heard", "rooms", "group_hours", danger=True),
     "your.request_declined": _to_person("your.request_declined", "rooms"),
+    "your.slow_mode": _to_person("your.slow_mode", "rooms", "pause"),
+    "your.slow_mode_removed": Text(
+        (
+            part("your.slow_mode_removed", "rooms", "pause", "again", "count"),
+            *_GIVEN_BACK,
+            part("your.slow_mode_removed.help"),
+        ),
+        mentions=people,
+    ),
     "card.contact_details_removed": Text(
         (
             part("card.contact_details_removed", "count", "found"),
@@ -161,7 +179,7 @@ class Catalogue:
     """`flow.Wording` for one community: `room_name(room_id)` is what people call a room, `hours` when it is staffed.
 
     `hours_of(room_id)` is when the group of a room is looked after; "" for a group without hours of its own.
-    `opens()` says when somebody is there again, "" while somebody is; it is asked when a text is worded.
+    `at(ms)` says a time of day. `opens()` says when somebody is there again, "" while somebody is; it is asked when a text is worded.
     `conduct` are the fields of the code of conduct, for the texts that tell of it: `conduct_version` and what there is.
 
     Raises BadCatalogue if the words and what is said do not fit each other.
@@ -174,6 +192,7 @@ class Catalogue:
         hours: str,
         *,
         hours_of: Callable[[str], str] = lambda _room_id: "",
+        at: Callable[[int], str] = lambda _ms: "noon",
         opens: Callable[[], str] = lambda: "",
         conduct: Mapping[str, str] | None = None,
         words: Phrases | None = None,
@@ -189,6 +208,7 @@ class Catalogue:
             usual,
             words or phrases(),
             lambda room_id: clean(hours_of(room_id), _LONGEST_HOURS) or usual,
+            at,
         )
         self._ground.phrases.check(needs(texts))
 

@@ -239,7 +239,8 @@ class Outbox:
         best: tuple[str, list[Entry]] | None = None
         for key, group in self._quiet.items():
             first = group[0]
-            if first.not_before_ms > now or now - first.created_ms < GATHER_MS or self._waits(first.effect):
+            early = max(first.not_before_ms, first.wanted_at_ms) > now or now - first.created_ms < GATHER_MS
+            if early or self._waits(first.effect):
                 continue
             if best is None or first.created_ms < best[1][0].created_ms:
                 best = (key, group)

@@ -72,6 +72,7 @@ from appservice.flow.plan_effects import ApplyPlan, EndPlan, PlanCardEdit, Propo
 from appservice.flow.plans import Plans, PlanState, Proposal
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Vault, VaultClosed, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
+from appservice.flow.ways import SLOW_MODE, WAYS, GiveBack, Turn, Turns
 
 __all__ = [
     "ANSWERED",
@@ -82,7 +83,9 @@ __all__ = [
     "RELEASED",
     "SENT",
     "SERIES",
+    "SLOW_MODE",
     "UNSENT",
+    "WAYS",
     "WROTE",
     "AnswerInvite",
     "ApplyPlan",
@@ -112,6 +115,7 @@ __all__ = [
     "Executor",
     "Facts",
     "Ghosts",
+    "GiveBack",
     "Handler",
     "Identity",
     "Invite",
@@ -143,6 +147,8 @@ __all__ = [
     "TellGroup",
     "TouchCase",
     "Track",
+    "Turn",
+    "Turns",
     "Urgency",
     "UrgentCard",
     "UrgentMessage",

@@ -85,6 +85,8 @@ class Lanes:
         self.beside: dict[str, Callable[[EventInput, Effect], Commit]] = {}
         #: sees all effects of an input, and returns those that may be
         self.gate: Callable[[EventInput, Facts, list[Effect]], list[Effect]] = lambda _item, _facts, effects: effects
+        #: is told of each input in a room of ours, and what is done about it
+        self.heard: Callable[[EventInput, Facts, list[Effect]], Commit] = lambda _item, _facts, _effects: Commit()
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -184,6 +186,7 @@ class Lanes:
             decided = self._decide(handler, item, facts, into)
             effects.extend(effect for effect in decided if not _switched_off(effect))
         effects = self.gate(item, facts, effects)
+        into.commit.add(self.heard(item, facts, effects))
         if not effects:
             return
         since = item.received_ms

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules
+from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules, Turns
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
@@ -68,6 +68,7 @@ class Projection:
         self.plans: Plans | None = None
         self.removed: Collection[str] = ()
         self.quiet: Collection[str] = ()
+        self.turns: Turns | None = None
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Projection:
             plans=self.plans,
             removed=self.removed,
             quiet=self.quiet,
+            turns=self.turns,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------

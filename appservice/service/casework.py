@@ -12,6 +12,7 @@ from appservice.cases import (
     CaseBook,
     Deadlines,
     Evidence,
+    GiveBackExecutor,
     Masked,
     Pace,
     ShadowBook,
@@ -26,6 +27,8 @@ from appservice.detection.care_gate import withheld
 from appservice.effects import Speaker
 from appservice.flow import (
     UNSENT,
+    WAYS,
+    Case,
     CaseEvent,
     CaseState,
     Clock,
@@ -127,6 +130,14 @@ class Casework:
         await self.evidence.load(self._core.questions)
         await self.shadow.load(self._core.questions)
 
+    def cases(self) -> list[Case]:
+        """Return the cases that are kept in mind."""
+        return [case for one in self.book.all_ids() if (case := self.book.by_id(one)) is not None]
+
+    def giving_back(self, says: Executor) -> Executor:
+        """Return what gives people back what was taken away for its time or form."""
+        return GiveBackExecutor(says, self._core.questions, self._the_vault, whole)
+
     def follow(self, rules: Rules, policy: Policy) -> None:
         """From now on these rules say who may, and this policy when somebody is there, who is called and which contacts are public.
 
@@ -150,8 +161,8 @@ class Casework:
 
     async def held_back(self, effect: Effect) -> None:
         """What was decided before somebody wrote of distress, and waited, is not done: people decide (CARE, rule 1)."""
-        if not isinstance(effect, Redact) or effect.conduct_on is None:
-            return
+        if not isinstance(effect, Redact) or effect.conduct_on is None or effect.rule in WAYS:
+            return  # that something came too soon, and stays, is nothing to look at
         community, rules = self._community(effect.room_id), self._core.projection.rules
         source = f"held/{effect.key}"
         await self._enact(withheld(source, effect.lane, community, rules, effect.conduct_on, effect.event_id))

@@ -20,8 +20,10 @@ from appservice.conversation import (
     is_for_policies,
     opens_again,
     plain_hours,
+    time_at,
 )
 from appservice.detection.care_gate import care_gate
+from appservice.detection.slow_mode import TurnBook
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity
 from appservice.intake import Endpoint, GapCheck, Lanes, Projection, RestoreCheck
@@ -48,7 +50,7 @@ from appservice.service.casework import Casework
 from appservice.service.clock import SystemClock
 from appservice.service.config import BadConfiguration, Config, Registration, ghosts_of
 from appservice.service.control import Control
-from appservice.service.detectors import concern, conduct
+from appservice.service.detectors import concern, conduct, slow_mode
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
@@ -104,7 +106,7 @@ class Core:
         self.actors = {Identity.STEWARD: steward, Identity.GUARDIAN: guardian}
         self._wording = WordingInForce()
         speaker = Speaker(self.client, self.actors, self._wording)
-        self.concerns, self.quiet = Concerns(name, clock), Quiet(name)
+        self.concerns, self.quiet, self.turns = Concerns(name, clock), Quiet(name), TurnBook()
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
@@ -120,6 +122,7 @@ class Core:
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": message,
             "urgent_message": message,
+            "give_back": self.casework.giving_back(message),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
@@ -184,6 +187,7 @@ class Core:
     def _make_people_known(self) -> None:
         """Who is in distress, and who wants no messages, is known wherever something is decided."""
         self.projection.concerns = self.concerns.by_person
+        self.projection.turns = self.turns
         self.projection.quiet = self.direct_rooms.quiet = self.quiet.people
 
     def _watch_for_older_copies(self) -> None:
@@ -195,6 +199,7 @@ class Core:
         evidence = self.casework.evidence
         self.lanes.beside = {"redact": evidence.seal, "open_case": evidence.seal_standing}
         self.outbox.moot = self.casework.book.moot
+        self.lanes.heard = self.turns.heard
         if not switches.off("care_gate"):
             self.lanes.gate = care_gate
             self.outbox.hold_back = self.concerns.hold_back
@@ -210,6 +215,7 @@ class Core:
             lambda room_id: self._room_name(room_id, names),
             self.config.homeserver.name,
             plain_hours(hours),
+            at=lambda ms: time_at(hours, ms),
             hours_of=lambda room_id: own_hours.get(self.casework.group(room_id), ""),
             opens=lambda: opens_again(hours, self._clock.now_ms()),
             conduct=conduct_fields(said.policy.community.code_of_conduct),
@@ -221,6 +227,7 @@ class Core:
             concern(),
             LateEdits(),
             conduct(said.policy),
+            slow_mode(said.policy, self.turns),
             Doors(capacities),
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours),
             JoinWords(capacities),
@@ -269,6 +276,7 @@ class Core:
         await self.quiet.load(self.questions)
         await self.casework.load()
         await self.room_plans.load()
+        self.turns.load(self.casework.cases())
         await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()

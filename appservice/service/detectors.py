@@ -16,10 +16,12 @@ from appservice.detection.links import Hosts
 from appservice.detection.ownership import Ownership, OwnershipRules, Placed, is_of_a_place, ownership_rules, whose
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details
 from appservice.detection.phone_numbers import NumberKind, PhoneFinder, helpline_numbers, reserved_ranges
+from appservice.detection.slow_mode import SlowMode, TurnBook
 from appservice.detection.text import visible_text
 from appservice.detection.wording import Spelling
 from policies.conduct import modes_of_group, modes_of_groups
 from policies.defaults import CONDUCT_RULES
+from policies.intent import pause_of
 from policies.schema import Policy
 
 _RULES = Path(policies.__file__).parent / "rules"
@@ -90,6 +92,13 @@ def details(policy: Policy) -> Callable[[str], Details]:
         return Details(OWN if owners == {Ownership.OWN} else OTHERS, kinds)
 
     return look
+
+
+def slow_mode(policy: Policy, turns: TurnBook) -> SlowMode:
+    """Return the handler for how often people write; `turns` notes from now on who wrote when in its groups."""
+    pauses = {key: pause.ms for key, group in policy.groups.items() if (pause := pause_of(group)) is not None}
+    turns.slow = pauses.__contains__
+    return SlowMode(pauses)
 
 
 def concern() -> Concern:

@@ -286,19 +286,18 @@ class Questions:
         return [tuple(row) for row in await self._database.fetch(statement)]
 
     async def removed_since(self, since_ms: int) -> list[str]:
-        """Return the ids of messages that we decided to remove since `since_ms`, oldest first."""
+        """Return the ids of messages of cases that we decided to remove since `since_ms`, oldest first."""
         statement = (
             select(evidence.c.event_id)
             .where(evidence.c.homeserver == self._homeserver, evidence.c.at_ms >= since_ms)
-            .where(evidence.c.stands.is_not(True))
+            .where(evidence.c.stands.is_not(True), evidence.c.case_id != "")
             .order_by(evidence.c.at_ms)
         )
         return [row[0] for row in await self._database.fetch(statement)]
 
     async def evidence_of(self, case_id: str, item: int) -> tuple[int, str, bytes | None]:
-        """Return (how many there are, event id, sealed) for the `item`-th (from 1) removed message of a case.
-
-        Where there is no such one, its id is "" and what is sealed None.
+        """Return (how many there are, event id, sealed) for the `item`-th (from 1) removed message of a case; of none
+        the id is "" and what is sealed None.
         """
         where = (evidence.c.homeserver == self._homeserver, evidence.c.case_id == case_id)
         count = (await self._database.fetch(select(func.count()).select_from(evidence).where(*where)))[0][0]
@@ -311,6 +310,12 @@ class Questions:
         )
         rows = await self._database.fetch(statement)
         return (int(count), rows[0][0], rows[0][1]) if rows else (int(count), "", None)
+
+    async def kept(self, event_id: str) -> bytes | None:
+        """Return one removed message as it was sealed, None if no copy is kept."""
+        where = evidence.c.homeserver == self._homeserver, evidence.c.event_id == event_id
+        rows = await self._database.fetch(select(evidence.c.sealed).where(*where))
+        return rows[0][0] if rows else None
 
     async def removed_edits(self, event_ids: Sequence[str]) -> set[str]:
         """Return which of these messages were edits that we removed: once empty, nothing else tells."""

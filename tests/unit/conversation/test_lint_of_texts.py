@@ -52,6 +52,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "stands": (None, "yes", "no"),
     # of a newcomer
     "own_hours": (None, "yes"),
+    "pause": (None, "30", "60", "300", "3600", "21600"),
     "welcome": (None, "On Tuesdays at 7 we are all here."),
     "conduct_version": (None, "2026-09"),
     "conduct_text": (None, "Be kind.\nWhat is said here stays here."),
@@ -96,6 +97,7 @@ TOGETHER = (
     ("kind", "severity", "stands", "count", "told"),
     ("asked", "stands", "told"),
     ("reference", "owner", "words", "edit", "cut", "next", "around"),
+    ("pause", "words"),
     ("welcome", "conduct_version", "conduct_text", "conduct_address", "opens"),
     ("plan", "plan_state", "what_plan"),
     ("plan", "plan_state", "why", "owner"),

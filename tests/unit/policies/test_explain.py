@@ -117,7 +117,7 @@ groups:
     tier: high
     accept_limits: {because: Board minute 4, approved_by: deputy}
     history: {value: invited, because: Board minute 4, approved_by: deputy}
-    posting: moderators
+    posting: {who: everybody, slow: 30s}
     pins: nobody
     capacity: 8
     retention: 30 days

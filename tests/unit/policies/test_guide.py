@@ -14,7 +14,7 @@ from policies.files import EXAMPLES
 from policies.findings import has_errors
 from policies.ladders import BUILT_IN
 from policies.load import load_people, load_policy
-from policies.schema import CodeOfConduct, Community, Group, RiskAssessment, Role, Setting
+from policies.schema import CodeOfConduct, Community, Group, PostingSetting, RiskAssessment, Role, Setting
 from tests.support.paths import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs" / "policies.md").read_text(encoding="utf-8")
@@ -60,7 +60,18 @@ def _numbers(data: Any) -> Any:
 
 @pytest.mark.parametrize(
     "model",
-    [Community, Group, Role, CodeOfConduct, RiskAssessment, Setting, Escalation, LadderBlock, StepBlock],
+    [
+        Community,
+        Group,
+        Role,
+        CodeOfConduct,
+        RiskAssessment,
+        PostingSetting,
+        Setting,
+        Escalation,
+        LadderBlock,
+        StepBlock,
+    ],
 )
 def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:
     for name in model.model_fields:

@@ -10,7 +10,7 @@ from policies.compile import compile_community, policy_digest
 from policies.desired import DesiredRoom
 from policies.files import EXAMPLES
 from policies.findings import Finding
-from policies.intent import choices, weakenings
+from policies.intent import choices, pause_of, weakenings
 from policies.load import Loaded, load_people, load_policy
 from policies.people import People
 
@@ -148,7 +148,15 @@ def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["history: joined", "posting: everybody", "pins: moderators", "retention: 30 days", "welcome: Hello.", EVENING],
+    [
+        "history: joined",
+        "posting: everybody",
+        "pins: moderators",
+        "retention: 30 days",
+        "welcome: Hello.",
+        EVENING,
+        "posting: {slow: 30s}",
+    ],
 )
 def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:
     with_it, without = loaded("closed", line).policy, loaded("closed").policy
@@ -198,6 +206,39 @@ def test_a_code_of_conduct_says_something_or_where_it_stands() -> None:
     assert "says nothing" in finding.message
     for said in ("text: Be kind.", 'address: "https://charity.example/conduct"'):
         assert loaded("open", community=f'code_of_conduct: {{version: "1", {said}}}').findings == ()
+
+
+# How often
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("30s", "30s"), ("90 seconds", "90s"), ("60s", "1m"), ("5 minutes", "5m"), ("2h", "2h"), ("1 hour", "1h")],
+)
+def test_a_pause_is_written_in_several_ways_and_always_reads_alike(written: str, read: str) -> None:
+    policy = loaded("closed", f"posting: {{slow: {written}}}").policy
+    assert policy is not None
+    assert str(pause_of(policy.groups["room"])) == read
+
+
+def test_slow_mode_changes_no_power_level() -> None:
+    slow, silent = (room("closed", *lines).state["m.room.power_levels", ""] for lines in (["posting: {slow: 5m}"], []))
+    assert slow == silent
+
+
+@pytest.mark.parametrize("pause", ["4s", "7h", "30", "soon", "0s", "-5s", "99999999999s", "1.5h"])
+def test_a_pause_that_cannot_be_meant_is_told_at_its_place(pause: str) -> None:
+    [finding] = errors(loaded("closed", f"posting: {{slow: {pause}}}"))
+    assert finding.text == pause
+
+
+def test_to_write_posting_as_a_word_or_as_a_block_is_the_same_policy() -> None:
+    digests = set()
+    for posting in ("posting: moderators", "posting: {who: moderators}"):
+        policy = loaded("open", posting).policy
+        assert policy is not None
+        digests.add(policy_digest(policy))
+    assert len(digests) == 1
 
 
 # Hours
