@@ -33,7 +33,7 @@ from policies.desired import (
     StateKey,
 )
 from policies.governed_rooms import governed_power_levels
-from policies.intent import history_of, join_rule_of, pins_level_of, posting_level_of, weakenings
+from policies.intent import history_of, join_rule_of, pins_level_of, posting_level_of, weakenings, words_only
 from policies.people import People, Person
 from policies.schema import Group, Policy
 from policies.times import Lifetime
@@ -50,6 +50,7 @@ _LATER_KEYS: Final = frozenset(
         "welcome",
         "escalation",
         "hours",
+        "media",
     }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
@@ -157,6 +158,7 @@ class _Compiler:
             history_visibility=history_of(group),
             events_default=posting_level_of(group),
             pins_level=pins_level_of(group),
+            words_only=words_only(group),
             retention=group.retention,
             capacity=group.capacity,
             parent="space" if self.in_space(group) else None,
@@ -190,6 +192,7 @@ class _Compiler:
         history_visibility: HistoryVisibility,
         events_default: int,
         pins_level: int = MODERATION_LEVEL,
+        words_only: bool = False,
         retention: Lifetime | None = None,
         capacity: int | None = None,
         tier: Tier | None = None,
@@ -215,7 +218,8 @@ class _Compiler:
             ("m.room.power_levels", ""): governed_power_levels(
                 self.powers(membership),
                 events_default=events_default,
-                events={"m.room.pinned_events": pins_level},
+                # Stickers are events of a type of their own; all other media are messages, and taken away.
+                events={"m.room.pinned_events": pins_level} | ({"m.sticker": MODERATION_LEVEL} if words_only else {}),
             ),
             (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
         }

@@ -18,6 +18,7 @@ JoinRule = Literal["public", "restricted", "knock", "invite"]
 HistoryVisibility = Literal["joined", "invited", "shared"]
 """From the narrowest to the widest; what anyone may read without being in the room is not offered."""
 Posting = Literal["everybody", "moderators"]
+Media = Literal["none", "allowed"]
 Pins = Literal["nobody", "moderators", "everybody"]
 Approver = Literal["safeguarding_lead", "deputy"]
 """Who may answer for a weaker setting: one of the owners of the community, by office."""
@@ -47,6 +48,7 @@ __all__ = [
     "JoinRule",
     "Kind",
     "KindDefaults",
+    "Media",
     "Pins",
     "Posting",
     "RuleMode",

@@ -26,6 +26,11 @@ _NOBODY: Final = People({})
 _WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("posting", "everybody"): "Everybody who is in it can write.",
     ("posting", "moderators"): "Only those who moderate can write. Everybody can react, and take back their own words.",
+    ("media", "allowed"): "Pictures, files and recordings can be shared.",
+    ("media", "none"): (
+        "Words only: nobody can share pictures, files, recordings, places or stickers, but those who moderate. The helper "
+        "program takes them away, and tells who sent them privately. Nothing is taken from somebody in distress."
+    ),
     ("pins", "everybody"): "Everybody can pin messages.",
     ("pins", "moderators"): "Those who moderate can pin messages.",
     ("pins", "nobody"): "Nobody can pin messages.",
@@ -198,7 +203,11 @@ class _Explainer:
         return Explained("when somebody is there", words, self.written((*path, "hours")))
 
     def _choice(self, path: Path, choice: Choice, room: DesiredRoom, of_kind: Origin) -> Explained:
-        origin = of_kind if choice.aspect != "pins" else Origin("always", "unless the file says otherwise", "")
+        origin = (
+            of_kind
+            if choice.aspect not in ("pins", "media")
+            else Origin("always", "unless the file says otherwise", "")
+        )
         if choice.written:
             setting = choice.setting
             answers = _answers(setting.approved_by, setting.because) if setting is not None and choice.weaker else ""
@@ -208,6 +217,9 @@ class _Explainer:
         words = _WORDS[choice.aspect, choice.value]
         if choice.aspect == "posting":
             return Explained("who writes", words, origin, _level(room, "events_default"))
+        if choice.aspect == "media":
+            matrix = _level(room, "m.sticker") if choice.value == "none" else ""
+            return Explained("pictures and files", words, origin, matrix)
         return Explained("who pins", words, origin, _level(room, "m.room.pinned_events"))
 
     def _of_the_house(self, room: DesiredRoom) -> Iterator[Explained]:

@@ -1,10 +1,10 @@
-"""What contradicts itself in the further words of one group: its own hours, its pace."""
+"""What contradicts itself in the further words of one group: its own hours, its pace, its form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.intent import posting_level_of
+from policies.intent import posting_level_of, words_only
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Path
@@ -29,7 +29,10 @@ def problems_of_hours(policy: Policy, path: Path, group: Group) -> Iterator[Prob
 
 
 def problems_of_posting(path: Path, group: Group) -> Iterator[Problem]:
-    """Yield what is wrong with how often people may write in the group at `path`."""
+    """Yield what is wrong with how often, and in what form, people may write in the group at `path`."""
+    if words_only(group) and posting_level_of(group) > 0:
+        message = "only those who moderate write here, and they may share pictures and files"
+        yield Problem((*path, "media"), message, "Remove media, or let everybody write.")
     said = group.posting
     if said is None:
         return

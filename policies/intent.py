@@ -9,16 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, TIERS, HistoryVisibility, JoinRule, Pins, Posting
+from policies.defaults import (
+    CONDUCT_RULES,
+    KINDS,
+    MODERATION_LEVEL,
+    TIERS,
+    HistoryVisibility,
+    JoinRule,
+    Media,
+    Pins,
+    Posting,
+)
 from policies.escalation import LadderBlock
 from policies.governed_rooms import GOVERNED_LEVEL
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
 from policies.schema import Group, Policy, PostingSetting, Setting
 from policies.times import Pause
 
-Aspect = Literal["history", "posting", "pins"]
+Aspect = Literal["history", "posting", "pins", "media"]
 
-_WIDTH: Final = {"history": get_args(HistoryVisibility), "posting": ("moderators", "everybody"), "pins": get_args(Pins)}
+_WIDTH: Final = {
+    "history": get_args(HistoryVisibility),
+    "posting": ("moderators", "everybody"),
+    "pins": get_args(Pins),
+    "media": get_args(Media),
+}
 """The words of each aspect from the narrowest to the widest."""
 _PINS_LEVELS: Final = {"everybody": 0, "moderators": MODERATION_LEVEL, "nobody": GOVERNED_LEVEL}
 
@@ -33,6 +48,7 @@ __all__ = [
     "pins_level_of",
     "posting_level_of",
     "weakenings",
+    "words_only",
 ]
 
 
@@ -84,6 +100,7 @@ def choices(group: Group) -> tuple[Choice, ...]:
         ),
         Choice("posting", said.who or posting, posting, said.who is not None, said if group.posting else None),
         Choice("pins", pins.value if pins else "moderators", "moderators", pins is not None, pins),
+        Choice("media", group.media or "allowed", "allowed", group.media is not None),
     )
 
 
@@ -109,6 +126,11 @@ def posting_level_of(group: Group) -> int:
 def pause_of(group: Group) -> Pause | None:
     """Return how long each person waits between two messages in a group, None where they need not."""
     return group.posting.slow if group.posting is not None else None
+
+
+def words_only(group: Group) -> bool:
+    """Return whether no pictures, files and recordings can be shared in a group, but by those who moderate."""
+    return group.media == "none"
 
 
 def pins_level_of(group: Group) -> int:

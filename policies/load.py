@@ -16,9 +16,10 @@ from pydantic_core import ErrorDetails
 from policies.contradictions import problems_of_dates, problems_of_people, problems_of_policy
 from policies.files import people_beside, read_file
 from policies.findings import MAX_FINDINGS, Finding, did_you_mean, has_errors, in_order, shown
+from policies.not_offered import NOT_OFFERED
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
-from policies.schema import SCHEMA_VERSION, Policy
+from policies.schema import SCHEMA_VERSION, Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -165,6 +166,8 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
         return str(context["message"]), str(context["advice"])
     if kind == "extra_forbidden":
         owner = _model_at(model, around)
+        if owner is Group and last in NOT_OFFERED:
+            return NOT_OFFERED[last]
         return f'unknown key "{shown(last)}"', did_you_mean(last, _known_keys(owner) if owner else ())
     if kind == "missing":
         return f'the key "{last}" is missing from {_name_of(as_written(source.data, around))}', advice

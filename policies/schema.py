@@ -16,6 +16,7 @@ from policies.defaults import (
     Duty,
     HistoryVisibility,
     Kind,
+    Media,
     Pins,
     Posting,
     RuleMode,
@@ -240,6 +241,11 @@ class Group(StrictModel):
         default=None,
         description="Who may pin messages: moderators, nobody, or with a reason and a name everybody.",
         examples=["nobody"],
+    )
+    media: Media | None = Field(
+        default=None,
+        description="Whether pictures, files and recordings can be shared: allowed, or none.",
+        examples=["none"],
     )
     capacity: int | None = Field(
         default=None,

@@ -88,10 +88,11 @@ TEXTS: Mapping[str, Text] = {
         (
             part("your.slow_mode_removed", "rooms", "pause", "again", "count"),
             *_GIVEN_BACK,
-            part("your.slow_mode_removed.help"),
+            part("your.taken_away.help"),
         ),
         mentions=people,
     ),
+    "your.media_removed": Text((part("your.media_removed", "rooms"), part("your.taken_away.help")), mentions=people),
     "card.contact_details_removed": Text(
         (
             part("card.contact_details_removed", "count", "found"),

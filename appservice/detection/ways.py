@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from appservice.flow import WAYS, Effect, EventInput, Facts, OpenCase, Redact, RoomFacts
+from appservice.flow import MEDIA, SLOW_MODE, WAYS, Effect, EventInput, Facts, OpenCase, Redact, RoomFacts
 from policies.defaults import MODERATION_LEVEL
 from policies.power_levels import read_power_levels
 from policies.room_versions import MANAGED_ROOM_VERSION
@@ -18,7 +18,11 @@ def step_back(effects: Sequence[Effect]) -> list[Effect]:
     it: a plea, a call for help and danger are never taken away for their time or form (CARE, rule 1).
     """
     others = [effect for effect in effects if effect.rule not in WAYS]
-    return others if any(isinstance(effect, Redact | OpenCase) for effect in others) else list(effects)
+    if any(isinstance(effect, Redact | OpenCase) for effect in others):
+        return others
+    if any(isinstance(effect, Redact) and effect.rule == MEDIA for effect in effects):
+        return [effect for effect in effects if effect.rule != SLOW_MODE]  # one reason is enough, and that one lasts
+    return list(effects)
 
 
 def of_way(item: EventInput, rule: str) -> dict[str, Any]:

@@ -72,7 +72,7 @@ from appservice.flow.plan_effects import ApplyPlan, EndPlan, PlanCardEdit, Propo
 from appservice.flow.plans import Plans, PlanState, Proposal
 from appservice.flow.protocols import AuditSink, Clock, Executor, Handler, Rendered, Vault, VaultClosed, Wording
 from appservice.flow.results import Attempt, Done, Postponed, Refused, Result
-from appservice.flow.ways import SLOW_MODE, WAYS, GiveBack, Turn, Turns
+from appservice.flow.ways import MEDIA, SLOW_MODE, WAYS, GiveBack, Turn, Turns
 
 __all__ = [
     "ANSWERED",
@@ -80,6 +80,7 @@ __all__ = [
     "DISTRESS_MS",
     "GUARDIAN_NAME",
     "LATE_AFTER_MS",
+    "MEDIA",
     "RELEASED",
     "SENT",
     "SERIES",

@@ -8,8 +8,9 @@ from typing import ClassVar, Final, Protocol
 from appservice.flow.effects import DirectMessage
 
 SLOW_MODE: Final = "slow_mode"
+MEDIA: Final = "media"
 #: The rules that take a message away for its time or its form: it belongs to no case.
-WAYS: Final = frozenset({SLOW_MODE})
+WAYS: Final = frozenset({SLOW_MODE, MEDIA})
 
 
 @dataclass(frozen=True, kw_only=True)

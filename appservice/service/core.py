@@ -50,7 +50,7 @@ from appservice.service.casework import Casework
 from appservice.service.clock import SystemClock
 from appservice.service.config import BadConfiguration, Config, Registration, ghosts_of
 from appservice.service.control import Control
-from appservice.service.detectors import concern, conduct, slow_mode
+from appservice.service.detectors import concern, conduct, media, slow_mode
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
@@ -228,6 +228,7 @@ class Core:
             LateEdits(),
             conduct(said.policy),
             slow_mode(said.policy, self.turns),
+            media(said.policy),
             Doors(capacities),
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours),
             JoinWords(capacities),

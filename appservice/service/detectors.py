@@ -13,6 +13,7 @@ from appservice.detection.conduct import Conduct, Seen
 from appservice.detection.conduct_rules import ConductRules
 from appservice.detection.identifiers import NEVER_SHOWN, Identifiers, helpline_addresses
 from appservice.detection.links import Hosts
+from appservice.detection.media import Media
 from appservice.detection.ownership import Ownership, OwnershipRules, Placed, is_of_a_place, ownership_rules, whose
 from appservice.detection.personal_data import NOBODYS, OTHERS, OWN, Details
 from appservice.detection.phone_numbers import NumberKind, PhoneFinder, helpline_numbers, reserved_ranges
@@ -21,7 +22,7 @@ from appservice.detection.text import visible_text
 from appservice.detection.wording import Spelling
 from policies.conduct import modes_of_group, modes_of_groups
 from policies.defaults import CONDUCT_RULES
-from policies.intent import pause_of
+from policies.intent import pause_of, words_only
 from policies.schema import Policy
 
 _RULES = Path(policies.__file__).parent / "rules"
@@ -99,6 +100,11 @@ def slow_mode(policy: Policy, turns: TurnBook) -> SlowMode:
     pauses = {key: pause.ms for key, group in policy.groups.items() if (pause := pause_of(group)) is not None}
     turns.slow = pauses.__contains__
     return SlowMode(pauses)
+
+
+def media(policy: Policy) -> Media:
+    """Return the handler for what is more than words, in groups of words only."""
+    return Media([key for key, group in policy.groups.items() if words_only(group)])
 
 
 def concern() -> Concern:

@@ -119,6 +119,7 @@ groups:
     history: {value: invited, because: Board minute 4, approved_by: deputy}
     posting: {who: everybody, slow: 30s}
     pins: nobody
+    media: none
     capacity: 8
     retention: 30 days
     welcome: Hello.
@@ -132,3 +133,13 @@ escalation:
     - {call: [safeguarding_lead, deputy], within: 5m, outside_hours: agreed}
     - {call: same_again, within: 10 minutes}
 """
+
+
+def test_what_a_group_of_words_only_becomes_is_told() -> None:
+    policy = load_policy(FULL, "f").policy
+    assert policy is not None
+    found = {one.about: one for one in explain_room(policy, read_yaml(FULL, "f"), "room")}
+    assert found["pictures and files"].matrix == "m.room.power_levels: m.sticker 50"
+    assert found["pictures and files"].words.startswith("Words only")
+    assert of("leeds-carers", "bereaved")["pictures and files"].words == "Pictures, files and recordings can be shared."
+    assert found["how often"].words.startswith("Each person can write once in 30s")

@@ -60,6 +60,12 @@ def test_pins_ask_for_the_power_of_those_who_may(value: str, level: int) -> None
     assert levels["events"]["m.room.pinned_events"] == level
 
 
+def test_in_a_group_of_words_only_stickers_ask_for_the_power_of_those_who_moderate() -> None:
+    levels = room("closed", "media: none").state["m.room.power_levels", ""]
+    assert levels["events"]["m.sticker"] == 50
+    assert "m.sticker" not in room("closed", "media: allowed").state["m.room.power_levels", ""]["events"]
+
+
 def test_retention_becomes_milliseconds_and_is_absent_where_nothing_is_said() -> None:
     assert room("closed", "retention: 180 days").state["m.room.retention", ""] == {"max_lifetime": 180 * 86_400_000}
     assert ("m.room.retention", "") not in room("closed").state
@@ -156,6 +162,7 @@ def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
         "welcome: Hello.",
         EVENING,
         "posting: {slow: 30s}",
+        "media: none",
     ],
 )
 def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:
