@@ -13,15 +13,7 @@ from aiohttp import web
 
 from appservice import switches
 from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
-from appservice.conversation import (
-    Catalogue,
-    PolicyWords,
-    conduct_fields,
-    is_for_policies,
-    opens_again,
-    plain_hours,
-    time_at,
-)
+from appservice.conversation import PolicyWords, is_for_policies
 from appservice.detection.care_gate import care_gate
 from appservice.detection.slow_mode import TurnBook
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
@@ -208,17 +200,11 @@ class Core:
     def _take_into_force(self, said: Said, standing: Standing) -> None:
         """From now on everything is decided and worded by this policy."""
         names = {room.key: room.name for room in said.community.rooms}
-        hours, groups = said.policy.community.hours, said.policy.groups
+        groups = said.policy.groups
         capacities = {key: group.capacity for key, group in groups.items() if group.capacity is not None}
-        own_hours = {key: plain_hours(group.hours) for key, group in groups.items() if group.hours is not None}
-        self._wording.now = Catalogue(
-            lambda room_id: self._room_name(room_id, names),
-            self.config.homeserver.name,
-            plain_hours(hours),
-            at=lambda ms: time_at(hours, ms),
-            hours_of=lambda room_id: own_hours.get(self.casework.group(room_id), ""),
-            opens=lambda: opens_again(hours, self._clock.now_ms()),
-            conduct=conduct_fields(said.policy.community.code_of_conduct),
+        own_hours = {key for key, group in groups.items() if group.hours is not None}
+        self._wording.take(
+            said.policy, self._clock, lambda room_id: self._room_name(room_id, names), self.casework.group
         )
         self.projection.rules = standing
         self.casework.follow(standing, said.policy)
