@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
+from policies.approvers import problems_of_approvers, problems_of_approving_roles
 from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_posting
@@ -43,6 +44,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from problems_of_posting(path, group)
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
+    yield from problems_of_approving_roles(policy)
     yield from _promises(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
@@ -206,6 +208,7 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     yield from _offices(policy, people_of(file))
     yield from _cover(policy, people_of(file))
     yield from problems_of_those_called(policy, people_of(file))
+    yield from problems_of_approvers(policy, people_of(file))
 
 
 def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:

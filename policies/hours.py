@@ -14,7 +14,7 @@ DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EXAMPLE: Final = "Mon-Fri 09:00-17:00 Europe/London"
 
 _MAX_LENGTH: Final = 200  # characters: seven days with two spans each
-_PART: Final = re.compile(r"([A-Za-z]+)(?:-([A-Za-z]+))? +(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
+_PART: Final = re.compile(r"([A-Za-z]+)(?:-([A-Za-z]+))? +(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})", re.ASCII)
 
 __all__ = ["DAYS", "EXAMPLE", "HoursError", "Span", "StaffedHours", "parse_hours"]
 

@@ -117,6 +117,11 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
         # Everything else would only be noise: the file may be right in a language that this program does not speak.
         message = f'schema "{shown(str(version))}" is unknown'
         advice = f"This program reads schema: {SCHEMA_VERSION}. A file for a later one needs a later program."
+        if version == str(SCHEMA_VERSION):
+            message, advice = f'schema "{version}" is text', f"Write it without quotes: schema: {SCHEMA_VERSION}."
+        elif isinstance(version, bool) or not isinstance(version, int | str):
+            message = f"{_kind_of(version)} stands where the version of the language is expected"
+            advice = f"Write it as a number: schema: {SCHEMA_VERSION}."
         return None, [*findings, source.finding("error", ("schema",), message, advice)]
     try:
         return model.model_validate(source.data), findings
@@ -186,6 +191,8 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
     if kind in _WANTED:
         if kind == "string_type" and isinstance(value, bool | int):
             advice = f'Put it in quotes: "{shown(str(value))}".'
+        if kind == "int_type" and isinstance(value, str) and value.isdecimal() and value.isascii():
+            advice = f"{advice} Write it without quotes: {name}: {shown(value)}"
         return f"{_kind_of(value)} stands where {_WANTED[kind]} is expected", advice
     return shown(error["msg"]), advice
 

@@ -35,7 +35,8 @@ _WORDS: Final[Mapping[str, Scalar]] = {
 # What nobody sees but what changes how a text reads or is counted: controls, overrides of writing direction, breaks that
 # editors do not count as lines. Marks and joiners that real languages and emoji need (U+200C to U+200F) are allowed.
 _HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
 _NO_ANCHORS: Final = 'Write the value out in full where it is needed; text that starts with "&" or "*" needs quotes.'
 _RETYPE: Final = "Delete the text around this place and type it again; copying from elsewhere brought it in."
@@ -197,7 +198,7 @@ class _Reader:
                 items = blocks.pop().items
                 self.put(blocks, tuple(items) if isinstance(items, list) else items)
         if not documents:
-            advice = 'Start from one of the examples: "schema: 1", then "community:", "roles:" and "groups:".'
+            advice = 'Start from one of the examples: each begins with "schema: 1".'
             raise self.stop(Mark(1, 1, ""), "the file is empty", advice)
 
     def events(self, text: str) -> Iterator[yaml.Event]:
@@ -234,6 +235,8 @@ class _Reader:
             self.note("error", mark, message, _RETYPE)
         block = blocks[-1] if blocks else None
         if block and isinstance(block.items, dict) and block.key is None:
+            if text == "<<" and event.style in (None, ""):
+                raise self.stop(mark, "a merge (<<) is not allowed", _NO_ANCHORS)
             block.key = mark
             block.duplicate = text in block.items
             if block.duplicate:

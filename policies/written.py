@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Final, NoReturn
@@ -58,14 +59,22 @@ def _slug(text: str) -> str:
     if not is_slug(text):
         fitting = "-".join(re.findall(r"[a-z0-9]+", text[:MAX_SLUG].lower()))
         advice = f'For instance "{fitting}".' if fitting else 'For instance "carers-lounge".'
+        other = next((sign for sign in text if sign.isalnum() and not sign.isascii()), None)
+        if other is not None:  # it may look like one of them, and nobody would see what is wrong
+            advice = f"The sign U+{ord(other):04X} is none of them: type it again. {advice}"
         allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"
         refuse(f'"{shown(text)}" is not an id: {allowed}', advice)
     return text
 
 
+def _shows(sign: str) -> bool:
+    """Return whether a character is seen: no space, mark or control, nor the blank of Braille."""
+    return unicodedata.category(sign)[0] in "LNPS" and sign != "\u2800"
+
+
 def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
     def check(text: str) -> str:
-        if not text.strip():
+        if not any(map(_shows, text)):
             refuse("the text is empty", "Write a few plain words: members read them.")
         if len(text) > limit:
             refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
