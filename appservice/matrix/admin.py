@@ -31,9 +31,12 @@ class AdminCapability:
         self._audit = audit
 
     async def probe(self) -> bool:
-        """Return whether the homeserver grants us the capability at all (under other account systems it does not)."""
+        """Return whether the homeserver grants us the capability at all (under other account systems it does not).
+
+        Asked with something that only an administrator is told: the version of the server Synapse tells everybody.
+        """
         try:
-            await self._call("GET", "/_synapse/admin/v1/server_version", None)
+            await self._call("GET", "/_synapse/admin/v1/background_updates/enabled", None)
         except Rejected as error:
             if error.status in {401, 403, 404}:
                 return False
