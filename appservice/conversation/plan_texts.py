@@ -112,7 +112,7 @@ PLAN_TEXTS: Mapping[str, Text] = {
     "plan.nothing": Text(
         (part("plan.nothing"), part("plan.nothing.waiting", "waiting", said=given("waiting"))), mentions=people
     ),
-    "plan.cannot": _answer("plan.cannot", "words"),
+    "plan.cannot": Text((part("plan.cannot"), part("plan.cannot.why", "words", said=given("words"))), mentions=people),
     "plan.not_yours": _answer("plan.not_yours"),
     "plan.unknown": _answer("plan.unknown"),
     "plan.over": _answer("plan.over", "plan"),
@@ -124,7 +124,10 @@ PLAN_TEXTS: Mapping[str, Text] = {
     "set.how.capacity": _answer("set.how.capacity"),
     "set.how.welcome": _answer("set.how.welcome"),
     "set.file_wins": _answer("set.file_wins", "group", "setting", "value"),
-    "set.not_here": _answer("set.not_here", "group", "setting", "words"),
+    "set.not_here": Text(
+        (part("set.not_here", "group", "setting"), part("plan.cannot.why", "words", said=given("words"))),
+        mentions=people,
+    ),
     "set.more_are_listed": _answer("set.more_are_listed", "group", "value"),
     "set.as_it_is": _answer("set.as_it_is", "group", "setting"),
 }

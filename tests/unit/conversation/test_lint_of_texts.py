@@ -68,7 +68,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "plan": ("P-17",),
     "plan_state": ("open", "taken", "begun", "done", "partly", "moved", "refused", "expired"),
     "what_plan": (None, "plan", "set"),
-    "why": (None, "role", "too_much 42.00% is over 30.00% (42/100 people would be removed)", "words It is full."),
+    "why": (None, "role", "too_much 42.00% is over 30.00% (5/12 people would be removed)", "words It is full."),
     "part": ("change", "more", "set", "undoes", "stays", "too_much", "unassessed"),
     "class": ("one_way", "exposing", "disruptive", "safe"),
     "line": ("“Lounge”: Only those who were invited can come in.",),
