@@ -213,6 +213,7 @@ async def test_a_card_among_leads_is_for_each_of_them_and_what_moved_since_gets_
     await said(charity, DEPUTY, room, f"{new} is done.")
     assert await capacity(charity) == 25
     charity.policy.write_text(before, encoding="utf-8")
+    assert (await charity.apply()).settled
 
 
 async def test_a_plan_that_nobody_said_yes_to_ends_and_its_card_says_so(charity: Charity) -> None:
