@@ -12,32 +12,29 @@ from typing import Any, ClassVar, Final, Literal, get_args
 from pydantic import TypeAdapter
 
 from policies.creation import Body, body_with_ids, fill_id, key_of, with_ids
-from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, Content, RoomKey
-from policies.movements import movement, power_movement
-from policies.plain_words import entry_words, named, quoted, state_words
-
-Phase = Literal["create", "lock", "add", "demote", "remove", "publish"]
-ChangeClass = Literal["safe", "disruptive", "exposing", "one_way"]
-
-PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
-"""In this order, and each for all rooms before the next: demote and remove before exposing, add before advertising."""
-CLASSES: Final[tuple[ChangeClass, ...]] = get_args(ChangeClass)
-
-_ONE_WAY: Final = frozenset({"m.room.encryption", "m.room.tombstone"})
+from policies.desired import Content, RoomKey
+from policies.phases import CLASSES, PHASES, ChangeClass, Phase, class_of_state, phase_of_state
+from policies.plain_words import entry_words, named, quoted, retired_words, state_words
 
 __all__ = [
     "CLASSES",
     "PHASES",
     "AddAddress",
+    "BringOver",
     "Change",
     "ChangeClass",
     "CreateRoom",
     "Invite",
     "InviteGuardian",
     "JoinGuardian",
+    "KeepOut",
+    "LeaveOld",
     "Phase",
     "Remove",
+    "RemoveAddress",
+    "Retire",
     "SetState",
+    "Unlist",
     "change_from_record",
     "change_record",
     "filled",
@@ -97,8 +94,10 @@ class CreateRoom(_InRoom):
     def words(self) -> str:
         made = "The space" if self.body["creation_content"].get("type") == "m.space" else "The room"
         rules = [event["content"] for event in self.body["initial_state"] if event["type"] == "m.room.join_rules"]
-        address = "" if "room_alias_name" in self.body else " It gets no address."
-        return f"{made} is made. {entry_words(rules[0] if rules else None)}{address}"
+        more = "" if "room_alias_name" in self.body else " It gets no address."
+        if "predecessor" in self.body["creation_content"]:
+            more = " It takes the place of the old one."
+        return f"{made} is made. {entry_words(rules[0] if rules else None)}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +157,11 @@ class SetState(_InRoom):
 
     @property
     def phase(self) -> Phase:
-        return _phase_of_state(self.type, self.before, self.after)
+        return phase_of_state(self.type, self.before, self.after)
 
     @property
     def change_class(self) -> ChangeClass:
-        return _class_of_state(self.type, self.before, self.after)
+        return class_of_state(self.type, self.before, self.after)
 
     def words(self) -> str:
         return state_words(self.type, self.before, self.after, self.subject)
@@ -200,49 +199,114 @@ class Remove(_InRoom):
         return f"{named(self.user_id)}, who is not approved for it, is removed."
 
 
-Change = CreateRoom | InviteGuardian | JoinGuardian | SetState | Invite | Remove | AddAddress
+@dataclass(frozen=True, slots=True)
+class BringOver(_InRoom):
+    """A person of this homeserver who is in the old room is joined to the new one; who blocks invites, or ignores us, is
+    invited instead."""
+
+    do: ClassVar[str] = "bring_over"
+    _phase: ClassVar[Phase] = "add"
+
+    user_id: str
+
+    def words(self) -> str:
+        return f"{named(self.user_id)} comes along from the old room."
+
+
+@dataclass(frozen=True, slots=True)
+class KeepOut(_InRoom):
+    """The steward bans a person from the new room who is banned from the old one."""
+
+    do: ClassVar[str] = "keep_out"
+    _phase: ClassVar[Phase] = "lock"
+
+    user_id: str
+
+    def words(self) -> str:
+        return f"{named(self.user_id)} is banned from the old room, and stays banned."
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress(_InRoom):
+    """The address stops leading to the old room (`room_id`), so that it can lead to the new one."""
+
+    do: ClassVar[str] = "remove_address"
+    _phase: ClassVar[Phase] = "publish"
+
+    address: str
+
+    def words(self) -> str:
+        return f"The address {named(self.address)} no longer leads to the old room."
+
+
+@dataclass(frozen=True, slots=True)
+class Unlist(_InRoom):
+    """The old room is taken out of the homeserver's public list."""
+
+    do: ClassVar[str] = "unlist"
+    _phase: ClassVar[Phase] = "close"
+
+    def words(self) -> str:
+        return "The old room is taken out of the public list."
+
+
+@dataclass(frozen=True, slots=True)
+class Retire(_InRoom):
+    """A state event that closes an old room, or before that takes a link to it down; `by` which of us.
+
+    room_id: the room that it is written in. subject: the name of what a link leads to.
+    """
+
+    do: ClassVar[str] = "retire"
+
+    type: str
+    state_key: str
+    before: Content | None
+    after: Content
+    by: Literal["steward", "guardian"] = "steward"
+    subject: str = ""
+
+    @property
+    def phase(self) -> Phase:
+        return "withdraw" if self.type in ("m.space.child", "m.space.parent") else "close"
+
+    @property
+    def change_class(self) -> ChangeClass:
+        # Who only leads on what somebody else has closed closes nothing.
+        return "one_way" if self.type == "m.room.tombstone" and not self.before else "safe"
+
+    def words(self) -> str:
+        return retired_words(self.type, self.before, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOld(_InRoom):
+    """The steward leaves the old room, which others made: what is written there is no concern of ours any more."""
+
+    do: ClassVar[str] = "leave_old"
+    _phase: ClassVar[Phase] = "close"
+
+    def words(self) -> str:
+        return "The steward leaves the old room, which is none of ours."
+
+
+Change = (
+    CreateRoom
+    | InviteGuardian
+    | JoinGuardian
+    | SetState
+    | Invite
+    | Remove
+    | AddAddress
+    | BringOver
+    | KeepOut
+    | RemoveAddress
+    | Unlist
+    | Retire
+    | LeaveOld
+)
 
 _ADAPTERS: Final[Mapping[str, TypeAdapter[Change]]] = {kind.do: TypeAdapter(kind) for kind in get_args(Change)}
-
-
-def _phase_of_state(event_type: str, before: Content | None, after: Content) -> Phase:
-    if (event_type, "") in LEFT_TO_PEOPLE:
-        return "create"  # only to finish a room: before the guardian comes, by whose absence it is known as half made
-    if event_type == "m.room.power_levels":
-        return _phase_of_powers(before, after)
-    if event_type == "m.room.canonical_alias":
-        return "publish"
-    if event_type in ("m.space.child", "m.space.parent"):
-        return "publish" if after.get("via") else "lock"
-    if event_type == MANAGED_TYPE:
-        # The mark itself at once; that another policy holds, when it does.
-        marked = before is not None and all(before.get(name) == after.get(name) for name in ("community", "group"))
-        return "publish" if marked else "lock"
-    return "publish" if movement(event_type, before, after).widens else "lock"
-
-
-def _phase_of_powers(before: Content | None, after: Content) -> Phase:
-    moved = power_movement(before, after)
-    if moved.first:
-        return "lock"
-    if moved.lowered or (moved.tightened and moved.widened):
-        return "demote"
-    if moved.widened:
-        return "publish"
-    return "add" if moved.raised and not moved.tightened else "lock"
-
-
-def _class_of_state(event_type: str, before: Content | None, after: Content) -> ChangeClass:
-    if event_type in _ONE_WAY:
-        return "one_way"
-    if event_type == "m.room.power_levels":
-        powers = power_movement(before, after)
-        silenced = "events_default" in powers.tightened and not powers.first
-        return "disruptive" if powers.lowered or silenced else "safe"
-    moved = movement(event_type, before, after)
-    if event_type == "m.room.retention" and moved.tightens:
-        return "one_way"  # what is older is deleted
-    return "exposing" if moved.widens else "safe"
 
 
 def needs(change: Change) -> frozenset[RoomKey]:
@@ -268,7 +332,7 @@ def _with_ids(change: Change, substitute: Callable[[str], str]) -> Change:
     if isinstance(change, CreateRoom):
         return replace(change, body=body_with_ids(change.body, substitute))
     room_id = substitute(change.room_id)
-    if isinstance(change, SetState):
+    if isinstance(change, SetState | Retire):
         state_key, after = with_ids(change.type, change.state_key, change.after, substitute)
         return replace(change, room_id=room_id, state_key=state_key, after=after)
     return replace(change, room_id=room_id)

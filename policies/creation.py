@@ -23,12 +23,18 @@ __all__ = ["Body", "body_with_ids", "creation_body", "fill_id", "key_of", "place
 
 
 def creation_body(
-    room: DesiredRoom, state: Mapping[StateKey, Content], identities: Identities, *, with_address: bool = True
+    room: DesiredRoom,
+    state: Mapping[StateKey, Content],
+    identities: Identities,
+    *,
+    with_address: bool = True,
+    predecessor: str | None = None,
 ) -> Body:
     """Return the whole createRoom body of a room: complete in one call but for the links that a space shows.
 
     state: what `DesiredCommunity.complete_state` returns; links to children come later, after people were asked in.
     with_address: whether the room gets its address; without, `m.room.canonical_alias` stays unset.
+    predecessor: the id of the room whose place it takes.
 
     Power levels stand in `initial_state`: so they hold exactly, while Synapse mixes defaults of its own (`historical`)
     into a `power_level_content_override` (synapse/handlers/room.py, `_send_events_for_new_room`).
@@ -36,12 +42,13 @@ def creation_body(
     body: dict[str, Any] = {
         "preset": "private_chat",
         "room_version": room.room_version,
-        "name": room.name,
-        "topic": room.topic,
+        "name": state["m.room.name", ""]["name"],
+        "topic": state["m.room.topic", ""]["topic"],
         "invite": [identities.guardian],
         "creation_content": {
             **room.creation_content,
             "additional_creators": [identities.guardian, identities.custodian],
+            **({"predecessor": {"room_id": predecessor}} if predecessor is not None else {}),
         },
         "initial_state": [
             {"type": event_type, "state_key": state_key, "content": dict(content)}
@@ -78,6 +85,8 @@ def with_ids(event_type: str, state_key: str, content: Content, change: Callable
     """
     if event_type in _LINKS:
         return change(state_key), content
+    if event_type == "m.room.tombstone" and isinstance(content.get("replacement_room"), str):
+        return state_key, {**content, "replacement_room": change(str(content["replacement_room"]))}
     allow = content.get("allow") if event_type == "m.room.join_rules" else None
     if not isinstance(allow, list):
         return state_key, content

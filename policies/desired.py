@@ -13,6 +13,9 @@ from policies.people import Person
 MANAGED_TYPE: Final = "org.inglenook.managed"
 """State event (state key "") that marks a room as ours, and key in `m.room.create` by which a half-made room is found."""
 
+PREDECESSOR_TYPE: Final = "org.matrix.msc3946.room_predecessor"
+"""State event (state key "") by which a room that is there already takes the place of an older one (MSC3946)."""
+
 RoomKind = Literal["space", "system"] | Kind
 RoomKey = str
 """`space`, `moderators`, `safeguarding`, `ops`, or the id of a group."""
@@ -25,6 +28,7 @@ LEFT_TO_PEOPLE: Final[frozenset[StateKey]] = frozenset({("m.room.name", ""), ("m
 __all__ = [
     "LEFT_TO_PEOPLE",
     "MANAGED_TYPE",
+    "PREDECESSOR_TYPE",
     "Content",
     "DesiredCommunity",
     "DesiredRoom",

@@ -27,6 +27,9 @@ NoteKind = Literal[
     "not_assessed",
     "full",
     "overruled",
+    "followed",
+    "left_behind",
+    "taken_over",
 ]
 
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {
@@ -122,13 +125,20 @@ def banned_person(room: DesiredRoom, user_id: str) -> Note:
 
 def encrypted_room(room: DesiredRoom) -> Note:
     """A room whose messages were encrypted, which cannot be undone."""
-    text = "are encrypted, so nobody can look after them. This cannot be undone; only a new room would change it."
+    text = (
+        "are encrypted, so nobody can look after them. This cannot be undone; only a new room would change it: "
+        f"inglenook upgrade {room.key}"
+    )
     return Note("encrypted", room.key, f"Messages in {quoted(room.name)} {text}")
 
 
 def unalterable(room: DesiredRoom, what: str) -> Note:
     """Something that was fixed when a room was made; `what` says in a sentence what it is, and how it should be."""
-    return Note("unalterable", room.key, f"{quoted(room.name)}: {what} Only a new room would change this.")
+    return Note(
+        "unalterable",
+        room.key,
+        f"{quoted(room.name)}: {what} Only a new room would change this: inglenook upgrade {room.key}",
+    )
 
 
 def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:

@@ -41,6 +41,7 @@ class ObservedRoom:
         at. A half-made room simply lacks some of it.
     members: by user id, our own identities included.
     closed: whether the room has a tombstone.
+    listed: whether the homeserver's public list shows it, as far as that was asked.
     """
 
     room_id: str
@@ -51,6 +52,7 @@ class ObservedRoom:
     state: Mapping[StateKey, Content]
     members: Mapping[str, Membership]
     closed: bool = False
+    listed: bool = False
 
     def standing(self, identities: Identities) -> Standing:
         """Return how we stand in the room.
@@ -77,6 +79,10 @@ class Observed:
     addresses: where addresses (`#alias:server`) that were asked for point: a room id, or None where the homeserver does
         not let us use it. Ask for those of rooms that are missing or lack `m.room.canonical_alias`; one that is not in
         here counts as free.
+    predecessors: by key, the room whose place the room with this key takes, until all is carried over and it is closed.
+        Or that whose place one is to take since a person has asked for it: then it is the key's room itself, which gets
+        a successor, or one that others made (`policies.succession`).
+    went_before: by key, who left an earlier room by themselves, and did not come back.
     former_rooms: ids of further rooms of ours that stand for no key any more: closed ones, and a second one that an
         interrupted attempt left. Links to them are taken down, nothing else is done to them.
     """
@@ -84,4 +90,6 @@ class Observed:
     rooms: Mapping[RoomKey, ObservedRoom]
     admin_capability: bool = True
     addresses: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
+    predecessors: Mapping[RoomKey, ObservedRoom] = field(default_factory=lambda: MappingProxyType({}))
+    went_before: Mapping[RoomKey, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     former_rooms: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from policies.desired import MANAGED_TYPE
+from policies.desired import MANAGED_TYPE, PREDECESSOR_TYPE
 from policies.findings import shown
 from policies.movements import KEPT_FOR_EVER, PowerMovement, Shift, kept_ms, power_movement
 from policies.times import MS_A_DAY
@@ -41,6 +41,9 @@ _UNCLEAR: Final = {
 _SIMPLE: Final = {
     "m.room.name": "It gets its name.",
     "m.room.topic": "It gets its purpose, for its members to read.",
+    "m.room.avatar": "It gets the picture of the old room.",
+    "m.room.pinned_events": "It gets the pins of the old room, which lead there.",
+    PREDECESSOR_TYPE: "It takes the place of a room that others made.",
     "m.room.encryption": "Messages are encrypted from now on. This cannot be undone, and nobody can look after them.",
     "m.room.tombstone": "The room is closed for good. This cannot be undone.",
 }
@@ -62,7 +65,7 @@ _POWERS: Final = {
     "m.room.redaction": "take back what they wrote",
 }
 
-__all__ = ["entry_words", "meaning", "named", "quoted", "state_words"]
+__all__ = ["entry_words", "meaning", "named", "quoted", "retired_words", "state_words"]
 
 
 def quoted(name: str) -> str:
@@ -103,13 +106,29 @@ def state_words(event_type: str, before: object, after: Mapping[str, object], su
     if event_type == "m.room.canonical_alias":
         return f"Its address is {named(str(after.get('alias')))}."
     if event_type == "m.space.child":
-        return _link_words(before, after, quoted(subject) if subject else "a former room of this community")
+        unnamed = "another room" if after.get("via") else "a former room of this community"
+        return _link_words(before, after, quoted(subject) if subject else unnamed)
     if event_type == "m.space.parent":
         how = "now says" if after.get("via") else "no longer says"
         return f"It {how} that it belongs to {quoted(subject)}." if subject else f"It {how} that it belongs to a space."
     if event_type == MANAGED_TYPE:
         return "It is marked as a room of this community, under the policy as it stands now."
     return _SIMPLE.get(event_type, "A setting is put to what the policy says.")
+
+
+def retired_words(event_type: str, before: object, subject: str) -> str:
+    """Return a sentence or two on what a step means by which an old room is closed, or a link to it taken down."""
+    if event_type == "m.space.child":
+        return f"It no longer shows the old room of {quoted(subject)}."
+    if event_type == "m.space.parent":
+        return f"It no longer says that it belongs to the old {quoted(subject)}."
+    if event_type == "m.room.join_rules":
+        return "Nobody can come into the old room any more."
+    if event_type == "m.room.tombstone" and before:
+        return "The old room, which is closed, leads to the new one."
+    if event_type == "m.room.tombstone":
+        return "The old room is closed for good, and leads to the new one. This cannot be undone."
+    return "Nobody can write in the old room any more. Who is in it can still read it."
 
 
 def _said(event_type: str, before: object, after: object) -> str:

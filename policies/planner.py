@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from policies.approved import Approved
+from policies.carrying import Way, carried_state, closing, people, says
 from policies.changes import (
     PHASES,
     AddAddress,
@@ -14,42 +15,51 @@ from policies.changes import (
     Invite,
     InviteGuardian,
     JoinGuardian,
+    LeaveOld,
     Remove,
+    RemoveAddress,
+    Retire,
     SetState,
 )
 from policies.creation import creation_body, placeholder
 from policies.desired import (
     LEFT_TO_PEOPLE,
     MANAGED_TYPE,
+    PREDECESSOR_TYPE,
     Content,
     DesiredCommunity,
     DesiredRoom,
-    MembershipRule,
+    RoomKey,
     StateKey,
 )
+from policies.fixed import fixed
 from policies.movements import KEPT_FOR_EVER, kept_ms, same
 from policies.notes import (
     Note,
     abandoned_room,
     banned_person,
-    encrypted_room,
     full_room,
     no_address,
     no_admin,
     replaced_room,
     room_not_in_policy,
-    unalterable,
     weakened,
 )
-from policies.observed import Identities, Observed, ObservedRoom
+from policies.observed import Identities, Membership, Observed, ObservedRoom
 from policies.people import People
-from policies.plain_words import named
+from policies.succession import (
+    CARRIED,
+    closer,
+    is_ours,
+    predecessor_of,
+)
+from policies.succession_notes import closed_by_others, left_behind, taken_over
 
 _ADDRESS: Final[StateKey] = ("m.room.canonical_alias", "")
 _MARK: Final[StateKey] = (MANAGED_TYPE, "")
 _RETENTION: Final[StateKey] = ("m.room.retention", "")
 # Within one room and phase; what is not named comes between, by type.
-_FIRST: Final = (CreateRoom, InviteGuardian, JoinGuardian, AddAddress)
+_FIRST: Final = (CreateRoom, InviteGuardian, JoinGuardian, RemoveAddress, AddAddress)
 _LAST: Final = (MANAGED_TYPE,)  # says that the policy holds: true only once the rest is done
 
 __all__ = ["Planner"]
@@ -66,24 +76,26 @@ class Planner:
             if user_id in people.by_id:
                 raise ValueError(f"{user_id} is one of our own identities, and cannot be listed among the people")
         self._community = community
-        self._approved = _Approved(people)
+        self._approved = Approved(people)
         self._observed = observed
         self._identities = identities
         self._changes: list[tuple[DesiredRoom, Change]] = []
         self._notes: list[Note] = []
         self._names = {room.key: room.name for room in community.rooms}
         self._standing = {key: room.standing(identities) for key, room in observed.rooms.items()}
+        self._old = dict(self._followed())
         self._gone = sorted(observed.rooms.keys() - self._names.keys())  # from the policy
         # The rooms of which this or a later run makes something: the others are as good as not there.
         self._room_ids = {
             room.key: observed.rooms[room.key].room_id
-            if self._standing.get(room.key) in ("governed", "abandoned")
+            if self._standing.get(room.key) in ("governed", "abandoned") and not self._is_followed(room.key)
             else placeholder(room.key)
             for room in community.rooms
         }
         ours = {room.room_id for key, room in observed.rooms.items() if self._standing[key] != "foreign"}
         self._ours = frozenset(ours | observed.former_rooms)
         self._key_of = {room_id: key for key, room_id in self._room_ids.items()}
+        self._leaving = {old.room_id: self._names[key] for key, old in self._old.items() if key in self._names}
 
     def decide(self) -> tuple[tuple[Change, ...], tuple[Note, ...]]:
         """Return the changes in the order in which they are to be made, and the notes."""
@@ -91,19 +103,35 @@ class Planner:
             self._notes.append(no_admin())
         self._notes.extend(weakened(one, self._names) for one in self._community.weakenings)
         for room in self._community.rooms:
-            standing = self._standing.get(room.key)
-            if standing == "governed":
-                self._keep(room, self._observed.rooms[room.key])
+            standing, old = self._standing.get(room.key), self._old.get(room.key)
+            if old is not None and (self._is_followed(room.key) or standing not in ("governed", "abandoned")):
+                if standing == "closed":
+                    self._notes.append(closed_by_others(room, old))
+                self._create(room, old)
+            elif standing == "governed":
+                self._keep(room, self._observed.rooms[room.key], old)
             elif standing == "abandoned":
                 self._notes.append(abandoned_room(room))
             else:
                 if standing is not None:
                     self._notes.append(replaced_room(room, standing))
-                self._create(room)
+                self._create(room, None)
         for key in self._gone:
             if self._standing[key] in ("governed", "abandoned"):
                 self._notes.append(room_not_in_policy(self._observed.rooms[key]))
         return self._ordered(), tuple(self._notes)
+
+    def _followed(self) -> Iterator[tuple[RoomKey, ObservedRoom]]:
+        """Yield the rooms whose place others take, by key. What others have closed of ours is one without being asked."""
+        for key, room in self._observed.rooms.items():
+            if self._standing[key] == "closed" and closer(room, self._identities) is not None:
+                yield key, room
+        yield from self._observed.predecessors.items()
+
+    def _is_followed(self, key: RoomKey) -> bool:
+        """Whether the room with this key is itself one whose place another one takes."""
+        old, present = self._old.get(key), self._observed.rooms.get(key)
+        return old is not None and present is not None and old.room_id == present.room_id
 
     def _ordered(self) -> tuple[Change, ...]:
         places = {room.key: place for place, room in enumerate(self._community.rooms)}
@@ -113,47 +141,118 @@ class Planner:
 
     # -- rooms that are not there ----------------------------------------------------------------------------------
 
-    def _create(self, room: DesiredRoom) -> None:
-        wanted = self._community.complete_state(room.key, self._room_ids)
+    def _create(self, room: DesiredRoom, old: ObservedRoom | None) -> None:
+        wanted = self._wanted(room, old)
         room_id, guardian = placeholder(room.key), self._identities.guardian
         address = str(room.state[_ADDRESS]["alias"])
-        free = address not in self._observed.addresses
-        if not free:
+        points_at = self._points_at(address)
+        moved = old is not None and points_at == old.room_id
+        if points_at != "" and not moved:
             self._go_without(room, address)
-        body = creation_body(room, wanted, self._identities, with_address=free)
+        body = creation_body(
+            room,
+            wanted,
+            self._identities,
+            with_address=points_at == "",
+            predecessor=old.room_id if old is not None else None,
+        )
         self._add(room, CreateRoom(room.key, room_id, room.name, body))
         self._add(room, JoinGuardian(room.key, room_id, room.name, guardian))
+        if moved and self._address(room, room_id, address, old):
+            self._add(room, self._state(room, room_id, _ADDRESS, None, room.state[_ADDRESS]))
         for key, content in wanted.items():
             if key[0] == "m.space.child":
                 self._add(room, self._state(room, room_id, key, None, content))
-        self._ask_in(room, room_id, {})
+        self._follow(room, room_id, {}, old, room.creation_content)
+
+    def _wanted(self, room: DesiredRoom, old: ObservedRoom | None) -> dict[StateKey, Content]:
+        """Return all state that a room should hold, with what people have set in the one whose place it takes."""
+        wanted = self._community.complete_state(room.key, self._room_ids)
+        if old is None:
+            return wanted
+        wanted |= carried_state(room, old)
+        if is_ours(old, self._identities):
+            # A space may show rooms that are not ours; what others made it show is looked at by a person.
+            wanted |= {
+                key: content
+                for key, content in sorted(old.state.items())
+                if key[0] == "m.space.child" and content.get("via") and key[1] not in self._ours and key not in wanted
+            }
+        return wanted
+
+    def _follow(
+        self,
+        room: DesiredRoom,
+        room_id: str,
+        members: Mapping[str, Membership],
+        old: ObservedRoom | None,
+        created: Content,
+    ) -> frozenset[str]:
+        """Have the people in the room: those of the old one, and those approved. Then the old one is closed.
+
+        Return whom that bans.
+        """
+        went: Mapping[str, Membership] = dict.fromkeys(self._observed.went_before.get(room.key, ()), "left")
+        if old is None:
+            self._ask_in(room, room_id, {**went, **members} if went else members)
+            return frozenset()
+        anyone = room.membership.anyone
+        approved = frozenset() if anyone else frozenset(self._approved.by(room.membership))
+        way = Way(
+            lambda user_id: anyone or user_id in approved,
+            self._community.server,
+            self._observed.admin_capability,
+            created.get("m.federate", True) is not False,
+        )
+        carried = people(room, room_id, old, members, way, self._identities)
+        for change in carried.changes:
+            self._add(room, change)
+        before = {user_id: found for user_id, found in old.members.items() if user_id not in self._identities}
+        self._ask_in(room, room_id, {**went, **before, **members})
+        ours = is_ours(old, self._identities)
+        if ours and not anyone:
+            self._see_out(room, old)
+        for change in closing(room, room_id, old, self._identities):
+            self._add(room, change)
+        self._notes.extend(left_behind(room, carried, ours=ours))
+        if not ours:
+            self._notes.extend(taken_over(room, old))
+        return carried.kept_out
 
     # -- rooms that are there --------------------------------------------------------------------------------------
 
-    def _keep(self, room: DesiredRoom, present: ObservedRoom) -> None:
-        wanted = self._community.complete_state(room.key, self._room_ids)
+    def _keep(self, room: DesiredRoom, present: ObservedRoom, old: ObservedRoom | None) -> None:
+        wanted = self._wanted(room, old)
+        adopting = old is not None and not is_ours(old, self._identities) and self._adopt(room, present, old)
         half_made = self._guardian(room, present) or not _marked(present.state.get(_MARK), room)
         for key, content in wanted.items():
             before = present.state.get(key)
-            if key in LEFT_TO_PEOPLE:
-                if before is None and half_made:
+            if key in LEFT_TO_PEOPLE or key in CARRIED:
+                if adopting and not says(before, key, content):
+                    self._add(room, self._state(room, present.room_id, key, before, content))
+                elif before is None and half_made and not adopting:
                     self._add(room, self._state(room, present.room_id, key, None, content))
                 continue
             if before is not None and same(before, content):
                 continue
-            if key != _ADDRESS or self._address(room, present, str(content["alias"])):
+            if key != _ADDRESS or self._address(room, present.room_id, str(content["alias"]), old):
                 self._add(room, self._state(room, present.room_id, key, before, content))
         for key in self._links_to_remove(present, wanted):
-            self._add(room, self._state(room, present.room_id, key, present.state[key], {}))
+            before = present.state[key]
+            if key[1] in self._leaving:  # once the new room is shown instead
+                subject = self._leaving[key[1]]
+                self._add(room, Retire(room.key, present.room_id, room.name, *key, before, {}, subject=subject))
+            else:
+                self._add(room, self._state(room, present.room_id, key, before, {}))
         if _RETENTION not in wanted and kept_ms(present.state.get(_RETENTION)) != KEPT_FOR_EVER:
             # Only creators can have set it: the policy did, and says nothing of it any more. Synapse goes on with the
             # lifetime that it knows (1.163.2, until it starts again) where the new content names none.
             unbounded = {"max_lifetime": KEPT_FOR_EVER}
             self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], unbounded))
+        banned = self._follow(room, present.room_id, present.members, old, present.create_content)
         if not room.membership.anyone:
-            self._ask_in(room, present.room_id, present.members)
-            self._see_out(room, present)
-        self._notes.extend(self._fixed(room, present))
+            self._see_out(room, present, banned)
+        self._notes.extend(fixed(room, present, self._identities))
 
     def _guardian(self, room: DesiredRoom, present: ObservedRoom) -> bool:
         """Have the guardian in the room; return whether it was missing."""
@@ -166,12 +265,29 @@ class Planner:
         self._add(room, JoinGuardian(room.key, present.room_id, room.name, guardian))
         return True
 
-    def _address(self, room: DesiredRoom, present: ObservedRoom, address: str) -> bool:
+    def _adopt(self, room: DesiredRoom, present: ObservedRoom, old: ObservedRoom) -> bool:
+        """Have a room of ours take the place of one that others made; return whether it takes its name and picture, too:
+        while nobody has come in."""
+        if predecessor_of(present) != old.room_id:
+            key, content = (PREDECESSOR_TYPE, ""), {"predecessor_room_id": old.room_id}
+            self._add(room, self._state(room, present.room_id, key, present.state.get(key), content))
+        elif (PREDECESSOR_TYPE, "") not in present.state:
+            return False  # made for it
+        return not any(user_id not in self._identities for user_id, is_in in present.members.items() if is_in == "join")
+
+    def _points_at(self, address: str) -> str | None:
+        """Return where an address leads to, "" for nowhere, None if the homeserver does not let us use it."""
+        return self._observed.addresses.get(address, "")
+
+    def _address(self, room: DesiredRoom, room_id: str, address: str, old: ObservedRoom | None) -> bool:
         """Have the address point at the room; return whether the room may then carry it."""
-        addresses = self._observed.addresses
-        if address not in addresses:
-            self._add(room, AddAddress(room.key, present.room_id, room.name, address))
-        elif addresses[address] != present.room_id:
+        points_at = self._points_at(address)
+        if old is not None and points_at == old.room_id:
+            self._add(room, RemoveAddress(room.key, old.room_id, room.name, address))
+            points_at = ""
+        if points_at == "":
+            self._add(room, AddAddress(room.key, room_id, room.name, address))
+        elif points_at != room_id:
             self._go_without(room, address)
             return False
         return True
@@ -190,26 +306,9 @@ class Planner:
         is for the policy alone to say.
         """
         for key, content in sorted(present.state.items()):
-            shown_by_us = key[0] == "m.space.child" and key[1] in self._ours
+            shown_by_us = key[0] == "m.space.child" and (key[1] in self._ours or key[1] in self._leaving)
             if (shown_by_us or key[0] == "m.space.parent") and content.get("via") and key not in wanted:
                 yield key
-
-    def _fixed(self, room: DesiredRoom, present: ObservedRoom) -> Iterator[Note]:
-        """Yield notes on what cannot be changed in a room that exists."""
-        created, wanted = present.create_content, room.creation_content
-        if present.room_version != room.room_version:
-            yield unalterable(room, f"It has room version {present.room_version} instead of {room.room_version}.")
-        if created.get("m.federate", True) is not wanted.get("m.federate", True):
-            reach = "reach" if wanted.get("m.federate", True) is False else "not reach"
-            yield unalterable(room, f"It was made so that it can {reach} other servers, unlike the policy says.")
-        if created.get("type") != wanted.get("type"):
-            yield unalterable(room, "It is a space and should be a room, or the other way round.")
-        for user_id in sorted(present.creators.difference(self._identities)):
-            yield unalterable(room, f"{named(user_id)} is a creator of it, and can be neither removed nor limited.")
-        for user_id in sorted(frozenset(self._identities).difference(present.creators)):
-            yield unalterable(room, f"{named(user_id)} is no creator of it.")
-        if ("m.room.encryption", "") in present.state and ("m.room.encryption", "") not in room.state:
-            yield encrypted_room(room)
 
     # -- members ---------------------------------------------------------------------------------------------------
 
@@ -233,10 +332,10 @@ class Planner:
             asked = members.get(user_id) == "knock"
             self._add(room, Invite(room.key, room_id, room.name, user_id, asked=asked))
 
-    def _see_out(self, room: DesiredRoom, present: ObservedRoom) -> None:
+    def _see_out(self, room: DesiredRoom, present: ObservedRoom, banned: frozenset[str] = frozenset()) -> None:
         """Remove those who are in the room, or invited, and not approved. A knock is a request, answered elsewhere."""
         strangers = present.members.keys() - self._approved.by(room.membership)
-        for user_id in sorted(strangers.difference(self._identities)):
+        for user_id in sorted(strangers.difference(self._identities, banned)):
             membership = present.members[user_id]
             if membership in ("join", "invite"):
                 invited = membership == "invite"
@@ -261,41 +360,16 @@ class Planner:
         return next((key for key in self._gone if self._observed.rooms[key].room_id == room_id), "")
 
 
-class _Approved:
-    """Who may be in a room, by its rule: found by group and role, so that no room asks every person."""
-
-    def __init__(self, people: People) -> None:
-        self._groups: defaultdict[str, set[str]] = defaultdict(set)
-        self._roles: defaultdict[str, set[str]] = defaultdict(set)
-        self._found: dict[MembershipRule, frozenset[str]] = {}
-        self._sorted: dict[MembershipRule, list[str]] = {}
-        for user_id, person in people.by_id.items():
-            for group in person.groups:
-                self._groups[group].add(user_id)
-            for role in person.roles:
-                self._roles[role].add(user_id)
-
-    def by(self, rule: MembershipRule) -> Collection[str]:
-        """Return the people that a rule (not one for anyone) admits."""
-        if rule not in self._found:
-            sets = [self._groups.get(group, set()) for group in rule.groups]
-            sets += [self._roles.get(role, set()) for role in rule.roles]
-            self._found[rule] = frozenset().union(*sets)
-        return self._found[rule]
-
-    def sorted_for(self, rule: MembershipRule) -> list[str]:
-        """Return the same in the order of user ids."""
-        if rule not in self._sorted:
-            self._sorted[rule] = sorted(self.by(rule))
-        return self._sorted[rule]
-
-
 def _marked(mark: Content | None, room: DesiredRoom) -> bool:
     wanted = room.state[_MARK]
     return mark is not None and mark.get("community") == wanted["community"] and mark.get("group") == wanted["group"]
 
 
 def _step(change: Change) -> tuple[int, str]:
+    if isinstance(change, LeaveOld):
+        return len(_FIRST) + 2, ""
+    if isinstance(change, Retire):
+        return len(_FIRST) + 1, change.type  # the tombstone after rules and powers
     if isinstance(change, SetState):
         # Names before the guardian comes; the mark last.
         early = 0 if (change.type, "") in LEFT_TO_PEOPLE else len(_FIRST)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from policies.changes import AddAddress, Change, Invite, Remove, SetState, change_record
+from policies.changes import AddAddress, BringOver, Change, Invite, KeepOut, Remove, Retire, SetState, change_record
 from policies.people import People
 from policies.plan import Plan
 
@@ -140,8 +140,8 @@ def _by_aim(plan: Plan) -> dict[tuple[str, ...], Change]:
 
 
 def _aim(change: Change) -> tuple[str, ...]:
-    if isinstance(change, SetState):
+    if isinstance(change, SetState | Retire):
         return change.do, change.room, change.type, change.state_key
-    if isinstance(change, Invite | Remove):
+    if isinstance(change, Invite | Remove | BringOver | KeepOut):
         return change.do, change.room, change.user_id
     return (change.do, change.room, change.address) if isinstance(change, AddAddress) else (change.do, change.room)

@@ -19,6 +19,7 @@ from appservice.operations.errors import BadInput, OperationFailed
 from appservice.service.config import BadConfiguration, Config, load_config
 
 if TYPE_CHECKING:
+    from appservice.cli.rooms import Wish
     from appservice.operations.control import Override
 
 app = typer.Typer(
@@ -194,6 +195,66 @@ def undo(
     screen = Screen(out, err, as_json)
     raise typer.Exit(
         go_back(_config(config), plan_id, screen, dry_run=dry_run, digest=digest, override=override, ask=not yes)
+    )
+
+
+GroupArgument = Annotated[str, typer.Argument(help="The id of a group, or space, moderators, safeguarding, ops.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what it would change.")]
+
+
+def _have_followed(
+    config: Path, wish: Wish, *, dry_run: bool, override: Override, digest: str | None, **how: bool
+) -> int:
+    from appservice.cli.policies import Screen
+    from appservice.cli.rooms import have_followed
+
+    screen = Screen(out, err, how["as_json"])
+    return have_followed(
+        _config(config), wish, screen, dry_run=dry_run, digest=digest, override=override, ask=not how["yes"]
+    )
+
+
+@app.command()
+def upgrade(
+    group: GroupArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: DryRunOption = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Although its room is as it should be.")] = False,
+    digest: DigestOption = None,
+    allow: AllowOption = None,
+    because: BecauseOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a group a new room, bring its people over, and close the old one for good."""
+    from appservice.cli.rooms import Wish
+
+    override = _override(allow, because)
+    wish = Wish(group, anyway=anyway)
+    raise typer.Exit(
+        _have_followed(config, wish, dry_run=dry_run, override=override, digest=digest, yes=yes, as_json=as_json)
+    )
+
+
+@app.command()
+def adopt(
+    group: GroupArgument,
+    room: Annotated[str, typer.Argument(help="The room or space that others made: its id or address.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: DryRunOption = False,
+    digest: DigestOption = None,
+    allow: AllowOption = None,
+    because: BecauseOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a room that others made: its people come to the group's room if they may, and it is closed for good."""
+    from appservice.cli.rooms import Wish
+
+    override = _override(allow, because)
+    wish = Wish(group, room)
+    raise typer.Exit(
+        _have_followed(config, wish, dry_run=dry_run, override=override, digest=digest, yes=yes, as_json=as_json)
     )
 
 

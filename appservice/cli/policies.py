@@ -128,10 +128,10 @@ def carry_out(
 
     def work(approved: str | None) -> ApplyAnswer:
         files = _files(config, policy, people)
-        told = apply_policy(config, *files, digest=approved or digest, override=override, progress=_told(screen))
+        told = apply_policy(config, *files, digest=approved or digest, override=override, progress=told_on(screen))
         return asyncio.run(told)
 
-    return _ask_and_do(look, work, screen, override, ask=ask, question="Apply this?")
+    return ask_and_do(look, work, screen, override, ask=ask, question="Apply this?")
 
 
 def _carry_out_saved(
@@ -143,7 +143,7 @@ def _carry_out_saved(
         return screen.explain(error)
 
     def work(_: str | None) -> ApplyAnswer:
-        return asyncio.run(apply_saved(config, read, policy, people, override=override, progress=_told(screen)))
+        return asyncio.run(apply_saved(config, read, policy, people, override=override, progress=told_on(screen)))
 
     return _do(work, None, screen, approved=read.plan)
 
@@ -175,13 +175,13 @@ def undo(
         return screen.explain(error)
 
     def work(approved: str | None) -> ApplyAnswer:
-        told = undo_plan(config, number, digest=approved or digest, override=override, progress=_told(screen))
+        told = undo_plan(config, number, digest=approved or digest, override=override, progress=told_on(screen))
         return asyncio.run(told)
 
     def look() -> PlanAnswer:
         return asyncio.run(plan_undo(config, number))
 
-    status = _ask_and_do(look, work, screen, override, ask=ask, question=f"Undo P-{number}?")
+    status = ask_and_do(look, work, screen, override, ask=ask, question=f"Undo P-{number}?")
     if status == OK and not screen.as_json:
         screen.out.print(Text("Your policy file is as it was: change it too, or the next apply brings this back."))
     return status
@@ -200,7 +200,7 @@ def show_history(config: Config, screen: Screen) -> int:
     return OK
 
 
-def _ask_and_do(
+def ask_and_do(
     look: Callable[[], PlanAnswer],
     work: Callable[[str | None], ApplyAnswer],
     screen: Screen,
@@ -245,7 +245,7 @@ def _do(
     return OK if done.settled else FAILED
 
 
-def _told(screen: Screen) -> Callable[..., None] | None:
+def told_on(screen: Screen) -> Callable[..., None] | None:
     return None if screen.as_json else lambda made: print_progress(made, screen.out)
 
 
@@ -257,4 +257,4 @@ def _files(config: Config, policy: Path | None, people: Path | None) -> tuple[Pa
     return config.policy, people or config.people
 
 
-__all__ = ["Screen", "carry_out", "override_of", "show_history", "show_plan", "undo"]
+__all__ = ["Screen", "ask_and_do", "carry_out", "override_of", "show_history", "show_plan", "told_on", "undo"]

@@ -73,6 +73,7 @@ def _words_of(items: Items) -> tuple[Items, ...]:
 _GIVEN_BACK = (part("your.words", said=any_given("words")), part("your.words.each", "words", said=_words_of))
 
 TEXTS: Mapping[str, Text] = {
+    "room.moved": Text((part("room.moved"),), notice=True),
     "removed.contact_details": Text((part("removed.contact_details", "count", "found"),), notice=True),
     "your.contact_details_removed": _to_person("your.contact_details_removed", "count", "rooms", "found"),
     "removed.conduct": Text((part("removed.conduct", "count", "what"),), notice=True),

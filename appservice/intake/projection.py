@@ -331,8 +331,15 @@ class Projection:
             self._groups[facts.room_id] = facts.group
             place = (facts.community, facts.group)
             # A room that was deleted, and whose last news comes late, does not take the place of its successor.
-            if self._holds(room) or not self._holds(self._rooms.get(self._places.get(place, ""))):
+            stands = self._rooms.get(self._places.get(place, ""))
+            if (self._holds(room) and not self._is_followed(room, stands)) or not self._holds(stands):
                 self._places[place] = facts.room_id
+
+    @staticmethod
+    def _is_followed(room: _Room, by: _Room | None) -> bool:
+        """Whether another room was made to take the place of this one, which is not closed yet."""
+        before = by.facts.create.get("predecessor") if by is not None else None
+        return isinstance(before, Mapping) and before.get("room_id") == room.facts.room_id
 
     def _holds(self, room: _Room | None) -> bool:
         """Whether one of us is in a room, so that it can stand for something."""

@@ -217,6 +217,11 @@ class HomeserverClient:
         body = {"user_id": user_id, "reason": reason}
         await self.call("POST", f"/_matrix/client/v3/rooms/{_q(room_id)}/kick", body, actor=actor)
 
+    async def ban(self, room_id: str, user_id: str, reason: str, actor: Actor | str) -> None:
+        """Take somebody out for good. `reason` is a code: all can read it."""
+        body = {"user_id": user_id, "reason": reason}
+        await self.call("POST", f"/_matrix/client/v3/rooms/{_q(room_id)}/ban", body, actor=actor)
+
     async def resolve(self, address: str, actor: Actor | str) -> str:
         """Return the id of the room that an address (`#alias:server`) leads to; Rejected(404) where there is none."""
         path = f"/_matrix/client/v3/directory/room/{_q(address)}"
@@ -226,6 +231,20 @@ class HomeserverClient:
         """Make an address lead to a room; Rejected(409) where it leads somewhere already."""
         path = f"/_matrix/client/v3/directory/room/{_q(address)}"
         await self.call("PUT", path, {"room_id": room_id}, actor=actor)
+
+    async def remove_address(self, address: str, actor: Actor | str) -> None:
+        """Make an address lead nowhere; Rejected(404) where it does not lead anywhere."""
+        await self.call("DELETE", f"/_matrix/client/v3/directory/room/{_q(address)}", actor=actor)
+
+    async def is_listed(self, room_id: str, actor: Actor | str) -> bool:
+        """Return whether the homeserver's public list shows a room."""
+        answer = _object(await self.call("GET", f"/_matrix/client/v3/directory/list/room/{_q(room_id)}", actor=actor))
+        return answer.get("visibility") == "public"
+
+    async def unlist(self, room_id: str, actor: Actor | str) -> None:
+        """Take a room out of the homeserver's public list; harmless if it is not in it."""
+        path = f"/_matrix/client/v3/directory/list/room/{_q(room_id)}"
+        await self.call("PUT", path, {"visibility": "private"}, actor=actor)
 
     # -- ourselves -------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ class Arrivals:
 
     def _greeting(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words."""
-        first = facts.before not in ("join", "left")
+        first = facts.before not in ("join", "left") and not _came_along(facts, person)
         if not first or facts.room.group not in self._welcomes or not _admitted(facts, person):
             return
         if facts.in_distress(person) or person in facts.quiet:
@@ -74,3 +74,11 @@ class Arrivals:
 def _admitted(facts: Facts, person: str) -> bool:
     rules = facts.rules
     return rules is None or rules.admits(facts.room.community, facts.room.group, person)
+
+
+def _came_along(facts: Facts, person: str) -> bool:
+    """Whether somebody was in the room of ours whose place this one takes: they are no newcomer."""
+    before = facts.room.create.get("predecessor")
+    room_id = before.get("room_id") if isinstance(before, Mapping) else None
+    old = facts.room_of(room_id) if isinstance(room_id, str) else None
+    return old is not None and old.group == facts.room.group and old.members.get(person) == "join"

@@ -30,7 +30,9 @@ __all__ = [
     "Progress",
     "apply_policy",
     "apply_saved",
+    "follow",
     "list_plans",
+    "plan_following",
     "plan_policy",
     "plan_undo",
     "undo_plan",
@@ -228,6 +230,29 @@ async def undo_plan(
     """Put in force what was before, and wait until the homeserver follows. Raises as `apply_policy`."""
     agreed = {"number": number, "digest": digest} | (override or Override()).question()
     return await _carried_out(config, "undo", agreed, progress)
+
+
+async def plan_following(config: Config, group: str, room: str = "", *, anyway: bool = False) -> PlanAnswer:
+    """Return what would be done so that a new room takes the place of a group's, or the group's of `room`, which others
+    made. Raises as `plan_policy`."""
+    question = {"group": group, "room": room, "anyway": anyway, "dry_run": True}
+    async with _asked(config, "follow", question) as answer:
+        return _plan(_understood(await answer.read()))
+
+
+async def follow(
+    config: Config,
+    group: str,
+    room: str = "",
+    *,
+    anyway: bool = False,
+    digest: str | None = None,
+    override: Override | None = None,
+    progress: Told | None = None,
+) -> ApplyAnswer:
+    """Do so, and wait until it is done. Raises as `apply_policy`."""
+    asked = {"group": group, "room": room, "anyway": anyway, "digest": digest}
+    return await _carried_out(config, "follow", asked | (override or Override()).question(), progress)
 
 
 async def _carried_out(config: Config, what: str, question: dict[str, Any], progress: Told | None) -> ApplyAnswer:

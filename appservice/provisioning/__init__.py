@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from appservice.provisioning.apply import Applied, Applier, Made, Progress
-from appservice.provisioning.observe import Observer
-from appservice.provisioning.reconcile import Provisioner, Reconciled
+from appservice.provisioning.elsewhere import TooLarge
+from appservice.provisioning.observe import Observer, identities_of
+from appservice.provisioning.reconcile import Find, Provisioner, Reconciled
 
-__all__ = ["Applied", "Applier", "Made", "Observer", "Progress", "Provisioner", "Reconciled"]
+__all__ = [
+    "Applied",
+    "Applier",
+    "Find",
+    "Made",
+    "Observer",
+    "Progress",
+    "Provisioner",
+    "Reconciled",
+    "TooLarge",
+    "identities_of",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -12,8 +14,10 @@ import structlog
 from appservice.flow import Ghosts, Place, RoomFacts
 from appservice.intake import LEFT, REMOVED, Lanes, Projection
 from appservice.matrix import AdminCapability, HomeserverClient, Rejected
+from appservice.provisioning.elsewhere import Elsewhere
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
 from policies.observed import Identities, Membership, Observed, ObservedRoom, Standing
+from policies.succession import followed, predecessor_of, unfinished, went_before
 
 log = structlog.get_logger()
 
@@ -45,33 +49,66 @@ class Observer:
         self._ours = [re.compile(pattern) for pattern in addresses]
         self._admin_capability: bool | None = None
         self._pointing: dict[str, str | None] = {}
+        self._elsewhere = Elsewhere(client, ghosts)
         self.reads = 0
 
-    async def made(self, community: str, key: RoomKey) -> str | None:
-        """Return the id of a room that a createRoom without an answer may have made. Raises `HomeserverError`."""
+    async def made(self, community: str, key: RoomKey, old: str | None = None) -> str | None:
+        """Return the id of a room that a createRoom without an answer may have made, to take the place of `old` if there
+        is one. Raises `HomeserverError`."""
         await self.read_half_made()
         room = self._rooms(community)[0].get(key)
-        return room.room_id if room is not None and room.standing(self._identities) == "governed" else None
+        if room is None or room.standing(self._identities) != "governed" or (old and predecessor_of(room) != old):
+            return None
+        return room.room_id
 
     def present(self, community: DesiredCommunity) -> Observed:
         """Return what is known at this moment, without asking the homeserver anything."""
         best, former = self._rooms(community.id)
-        return Observed(best, self._admin_capability is not False, dict(self._pointing), frozenset(former))
+        predecessors, went = {}, {}
+        for key, room in best.items():
+            before = predecessor_of(room)
+            if before is None:
+                continue
+            old = self._room(before, key)
+            if old is not None and unfinished(room, old, self._identities):
+                predecessors[key] = old
+            went[key] = went_before(room, partial(self._own, key))
+        return Observed(
+            best,
+            self._admin_capability is not False,
+            dict(self._pointing),
+            predecessors,
+            went,
+            frozenset(former),
+        )
+
+    def _own(self, key: RoomKey, room_id: str) -> ObservedRoom | None:
+        """What we know of a room that we made."""
+        facts = self._projection.room(room_id)
+        return _observed(facts, key) if facts is not None and facts.creator in self._ghosts else None
+
+    def _room(self, room_id: str, key: RoomKey) -> ObservedRoom | None:
+        """What we know of a room that another one may follow: of those that others made, what was read last."""
+        return self._own(key, room_id) or self._elsewhere.rooms.get(room_id)
 
     def _rooms(self, community: str) -> tuple[dict[RoomKey, ObservedRoom], set[str]]:
         """A community's rooms by key, and the ids of others that were made for one."""
         best: dict[RoomKey, ObservedRoom] = {}
         former: set[str] = set()
-        for facts in self._projection.rooms():
-            key = _key_of(facts, community, self._ghosts)
-            if key is None:
-                continue
-            room = _observed(facts, key)
-            other = best.get(key)
-            if other is None or self._rank(room) > self._rank(other):
-                best[key], room = room, other if other is not None else room
-            if room is not best[key] and room.standing(self._identities) != "foreign":
-                former.add(room.room_id)
+        found = [
+            _observed(facts, key)
+            for facts in self._projection.rooms()
+            if (key := _key_of(facts, community, self._ghosts)) is not None
+        ]
+        over = followed(found, self._identities)
+        for room in found:
+            other = best.get(room.key)
+            better = other is None or self._rank(room, over) > self._rank(other, over)
+            worse = other if better else room
+            if better:
+                best[room.key] = room
+            if worse is not None and worse.standing(self._identities) != "foreign":
+                former.add(worse.room_id)
         return best, former
 
     async def look(self, community: DesiredCommunity) -> Observed:
@@ -85,6 +122,7 @@ class Observer:
             # An attempt that was cut off may have made it, and we were not told.
             await self.read_half_made()
             observed = self.present(community)
+        await self._read_elsewhere(observed)
         self._pointing = {}
         for room in community.rooms:
             address = f"#{room.alias_localpart}:{community.server}"
@@ -92,11 +130,54 @@ class Observer:
             standing = seen is not None and seen.standing(self._identities) == "governed"
             if seen is not None and standing and seen.state.get(_ALIAS, {}).get("alias") == address:
                 continue
-            if not any(pattern.match(address) for pattern in self._ours):
-                self._pointing[address] = None
-            elif (points_at := await self._points_at(address)) is not None:
-                self._pointing[address] = points_at
+            await self._look_where(address)
         return self.present(community)
+
+    async def _look_where(self, address: str) -> None:
+        if not any(pattern.match(address) for pattern in self._ours):
+            self._pointing[address] = None
+        elif (points_at := await self._points_at(address)) is not None:
+            self._pointing[address] = points_at
+
+    async def to_follow(
+        self, community: DesiredCommunity, observed: Observed, asked: Mapping[RoomKey, ObservedRoom]
+    ) -> Observed:
+        """Return what is there with what a person asked for: rooms that are to get successors, or be adopted, by key.
+
+        Raises `HomeserverError`.
+        """
+        for key in asked:
+            await self._look_where(f"#{community.room(key).alias_localpart}:{community.server}")
+        listed = {key: replace(old, listed=await self._is_listed(old.room_id)) for key, old in asked.items()}
+        predecessors = {**observed.predecessors, **listed}
+        return replace(observed, predecessors=predecessors, addresses=dict(self._pointing))
+
+    async def _is_listed(self, room_id: str) -> bool:
+        self.reads += 1
+        return await self._client.is_listed(room_id, self._ghosts.steward)
+
+    async def read_elsewhere(self, room_id: str) -> ObservedRoom | None:
+        """Read a room that others made and the steward is in, None if we may not. Raises `HomeserverError`."""
+        self.reads += 1
+        return await self._elsewhere.read(room_id)
+
+    def is_direct(self, room_id: str) -> bool:
+        """Whether a room that was read so is a conversation of two people."""
+        return room_id in self._elsewhere.direct
+
+    async def _read_elsewhere(self, observed: Observed) -> None:
+        """Read the rooms of others whose place ours take, until that is done with."""
+        for key, room in observed.rooms.items():
+            before = predecessor_of(room)
+            if before is None or self._own(key, before) is not None or room.standing(self._identities) != "governed":
+                continue
+            known = self._elsewhere.rooms.get(before)
+            if known is None or unfinished(room, known, self._identities):
+                await self.read_elsewhere(before)
+
+    async def moved_on(self, community: DesiredCommunity) -> None:
+        """What we did in rooms of others does not come back in the stream: read it. Raises `HomeserverError`."""
+        await self._read_elsewhere(self.present(community))
 
     async def _points_at(self, address: str) -> str | None:
         self.reads += 1
@@ -123,7 +204,7 @@ class Observer:
                 self.reads += 1
                 await self._lanes.read_again(room_id)
 
-        await asyncio.gather(*(one(room_id) for room_id in room_ids))
+        await asyncio.gather(*(one(room_id) for room_id in room_ids if room_id not in self._elsewhere.rooms))
 
     async def audit(self, community: DesiredCommunity) -> None:
         """Read every room of the community anew: one call each. Raises `HomeserverError`, `StoreRefused`."""
@@ -147,9 +228,10 @@ class Observer:
             await self.read(lost)
         return len(lost)
 
-    def _rank(self, room: ObservedRoom) -> tuple[int, bool, bool, int, str]:
+    def _rank(self, room: ObservedRoom, over: frozenset[str]) -> tuple[int, bool, bool, bool, int, str]:
         return (
             _RANKS.index(room.standing(self._identities)),
+            room.room_id not in over,
             (MANAGED_TYPE, "") in room.state,
             room.members.get(self._ghosts.guardian) == "join",
             len(room.members),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,9 +13,10 @@ import structlog
 from appservice.flow import Ghosts
 from appservice.provisioning.apply import Applied, Applier, Made, Progress
 from appservice.provisioning.observe import Observer, identities_of
-from policies.changes import Change, Invite, Remove, SetState
-from policies.desired import DesiredCommunity
+from policies.changes import BringOver, Change, Invite, KeepOut, Remove, Retire, SetState
+from policies.desired import DesiredCommunity, RoomKey
 from policies.notes import Note
+from policies.observed import Observed, ObservedRoom
 from policies.people import People
 from policies.plan import Plan, plan
 
@@ -28,6 +29,8 @@ _STREAM_S: Final = 5.0
 
 #: Who may be there at this moment: the people file's people, with what was approved since.
 Standing = Callable[[], People]
+#: Which rooms are to get successors, or be adopted, by key: what is there is given.
+Find = Callable[[Observed], Awaitable[Mapping[RoomKey, ObservedRoom]]]
 
 
 @dataclass(slots=True)
@@ -76,11 +79,20 @@ class Provisioner:
         """Whether a plan is being applied."""
         return self._busy.locked()
 
-    async def plan(self, community: DesiredCommunity, people: People, *, audit: bool = False) -> Plan:
-        """Return what is to be done; with `audit`, every room is read first. Raises `HomeserverError`, `StoreRefused`."""
+    async def plan(
+        self, community: DesiredCommunity, people: People, *, audit: bool = False, find: Find | None = None
+    ) -> Plan:
+        """Return what is to be done; with `audit`, every room is read first.
+
+        find: says, by what is there, which rooms a person wants to have followed. Raises `HomeserverError`,
+        `StoreRefused`, and what `find` raises.
+        """
         if audit:
             await self._observer.audit(community)
-        return plan(community, people, await self._observer.look(community), self._identities)
+        observed = await self._observer.look(community)
+        if find is not None:
+            observed = await self._observer.to_follow(community, observed, await find(observed))
+        return plan(community, people, observed, self._identities)
 
     def present(self, community: DesiredCommunity, people: People) -> Plan:
         """Return what is to be done as far as we know at this moment, without asking the homeserver anything."""
@@ -105,6 +117,7 @@ class Provisioner:
             while not todo.empty and result.rounds < ROUNDS:
                 applied = await self._applier.apply(todo, progress)
                 result.take(applied)
+                await self._observer.moved_on(community)
                 left = await self._left(community, standing, applied)
                 if not left:
                     break
@@ -145,9 +158,9 @@ def _without(planned: Plan, applied: Applied | None, undone: Iterable[Made] = ()
 
 def _aim(change: Change) -> tuple[str, ...]:
     """What a change is about, whatever it found before."""
-    if isinstance(change, SetState):
+    if isinstance(change, SetState | Retire):
         # A link's key is the id of a room, which may have been a placeholder.
         return change.do, change.room, change.type, change.subject or change.state_key
-    if isinstance(change, Invite | Remove):
+    if isinstance(change, Invite | Remove | BringOver | KeepOut):
         return change.do, change.room, change.user_id
     return change.do, change.room

@@ -17,6 +17,7 @@ from appservice.provisioning import Made, Progress, Reconciled
 from appservice.service.governance import Consent, Governance, Moved, Refused
 from appservice.service.history import NothingToUndo, plan_id, standing
 from appservice.service.policy_files import BadPolicy, PolicyFiles
+from appservice.service.succession import Asked, CannotFollow
 from appservice.store import StoreRefused
 from policies.files import MAX_BYTES
 from policies.plan import Plan
@@ -69,6 +70,15 @@ class _Question(_Agreed):
         return PolicyFiles(policy, self.policy_name, people, self.people_name)
 
 
+class _Follow(_Agreed):
+    """Which room is to take the place of which; only said, not done, if it is a dry run."""
+
+    group: str = Field(max_length=255)
+    room: str = Field(default="", max_length=255)
+    anyway: bool = False
+    dry_run: bool = False
+
+
 class _Back(_Agreed):
     """What to undo: a number, else the newest that stands; only said, not done, if it is a dry run."""
 
@@ -98,6 +108,7 @@ class Control:
         app.router.add_post("/_inglenook/v1/apply", self._apply)
         app.router.add_post("/_inglenook/v1/plans", self._plans)
         app.router.add_post("/_inglenook/v1/undo", self._undo)
+        app.router.add_post("/_inglenook/v1/follow", self._follow)
 
     async def _plan(self, request: web.Request) -> web.StreamResponse:
         question = await self._question(request, _Question)
@@ -153,6 +164,20 @@ class Control:
             return _problem(error)
         return _json(200, _plan_record(found.plan) | {"undoes": found.past.applied.id, "stays": found.stays})
 
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        question = await self._question(request, _Follow)
+        if isinstance(question, web.Response):
+            return question
+        asked = Asked(question.group, question.room, question.anyway)
+        if not question.dry_run:
+            return await self._told(
+                request, question, lambda consent, told: self._governance.follow(asked, consent, told)
+            )
+        try:
+            return _json(200, _plan_record(await self._governance.plan_following(asked)))
+        except (BadPolicy, HomeserverError, StoreRefused, CannotFollow) as error:
+            return _problem(error)
+
     async def _told(self, request: web.Request, question: _Agreed, work: _Work) -> web.StreamResponse:
         """Answer with a line of JSON for each change as it is made, and at the end one with the result or the problem.
 
@@ -180,7 +205,7 @@ class Control:
             lines.put_nowait({"moved": _plan_record(moved.plan), "why": moved.why, "problem": str(moved)})
         except Refused as refused:
             lines.put_nowait({"refused": _plan_record(refused.plan), "problem": str(refused)})
-        except (BadPolicy, HomeserverError, StoreRefused, NothingToUndo) as error:
+        except (BadPolicy, HomeserverError, StoreRefused, NothingToUndo, CannotFollow) as error:
             lines.put_nowait(_problem_record(error))
         except Exception as error:
             log.error("apply_failed", error=type(error).__name__)
@@ -244,7 +269,7 @@ def _result_record(result: Reconciled, number: int | None) -> dict[str, Any]:
 
 
 def _problem(error: Exception) -> web.Response:
-    status = {BadPolicy: 422, NothingToUndo: 409}.get(type(error), 503)
+    status = {BadPolicy: 422, NothingToUndo: 409, CannotFollow: 409}.get(type(error), 503)
     return _json(status, _problem_record(error))
 
 

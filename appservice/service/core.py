@@ -47,6 +47,7 @@ from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
 from appservice.service.room_plans import RoomPlans
+from appservice.service.succession import Successions
 from appservice.service.upkeep import Upkeep
 from appservice.service.wording import WordingInForce
 from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
@@ -159,7 +160,7 @@ class Core:
         observer = Observer(
             self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
         )
-        applier = Applier(self.client, observer, self.ghosts, guardian, self.audit)
+        applier = Applier(self.client, self.admin, observer, self.ghosts, guardian, self.audit, self._farewell)
         self.provisioner = Provisioner(observer, applier, self.ghosts)
         self.governance = Governance(
             name,
@@ -169,6 +170,7 @@ class Core:
             self.provisioner,
             self.audit,
             clock,
+            Successions(self.client, observer, self.ghosts, lambda room_id: len(self.casework.book.open_in(room_id))),
             self._take_into_force,
             self.room_plans.members.beside,
         )
@@ -225,6 +227,9 @@ class Core:
             PolicyWords(),
             *self._more_handlers,
         )
+
+    def _farewell(self) -> str:
+        return self._wording.render("room.moved", ()).body
 
     def _approve(self, effect: Effect) -> Commit:
         standing = self.governance.standing

@@ -9,15 +9,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 
 import structlog
 
 from appservice.effects import Audit
 from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
-from appservice.provisioning import Progress, Provisioner, Reconciled
+from appservice.provisioning import Find, Progress, Provisioner, Reconciled
 from appservice.service.history import Applied, History, NothingToUndo, Past
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
+from appservice.service.succession import Asked, CannotFollow, Successions
 from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.findings import Finding
@@ -119,6 +121,7 @@ class Governance:
         provisioner: Provisioner,
         audit: Audit,
         clock: Clock,
+        successions: Successions,
         taken: Callable[[Said, Standing], None],
         told: Told = lambda _before, _now: (Commit(), _nothing),
     ) -> None:
@@ -130,6 +133,7 @@ class Governance:
         self._clock = clock
         self._taken = taken
         self._history = History(homeserver, database, questions, clock)
+        self._successions = successions
         self._changing = asyncio.Lock()
         self.reader = Reader(homeserver, (ghosts.steward, ghosts.guardian, ghosts.custodian))
         self.said: Said | None = None
@@ -278,6 +282,43 @@ class Governance:
             line |= {"allowed": [share.record() for share in allowed], "because": consent.because}
         self._audit.note(_LANE, line)
         log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
+
+    # -- new rooms for old ones ------------------------------------------------------------------------------------
+
+    async def plan_following(self, asked: Asked) -> Plan:
+        """Return what is to be done so that a room takes the place of another one, under the policy in force.
+
+        Raises `CannotFollow`, and as `plan`.
+        """
+        said, planned = await self._following(asked)
+        return with_assessment_note(planned, assessment_lacking(said.policy, planned, self._today(said)))
+
+    async def _following(self, asked: Asked) -> tuple[Said, Plan]:
+        said, standing = self.said, self.standing
+        if said is None or standing is None:
+            raise CannotFollow("no policy is in force yet. First: inglenook apply POLICY")
+        community = said.community
+        find: Find = partial(self._successions.find, asked, community)
+        return said, await self._provisioner.plan(community, standing.people(), find=find)
+
+    async def follow(
+        self, asked: Asked, consent: Consent | None = None, progress: Progress | None = None
+    ) -> tuple[Reconciled, int | None]:
+        """Have a room take the place of another one. It has no number: what is closed for good cannot be undone.
+
+        Raises `CannotFollow`, and as `apply`. Once begun it goes on after any interruption, without being asked again.
+        """
+        async with self._changing:
+            said, planned = await self._following(asked)
+            lacking = assessment_lacking(said.policy, planned, self._today(said))
+            if lacking is not None:
+                raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
+            consent = consent or Consent()
+            consent.check(said, planned)
+            await self._write(said, settled=False)
+            self.settled = False
+            self._note(said, planned, consent, None, None)
+            return await self._reconcile(first=planned, progress=progress), None
 
     # -- and back --------------------------------------------------------------------------------------------------
 

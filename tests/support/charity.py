@@ -49,6 +49,7 @@ class CallProxy:
     executed: Callable[[int], Awaitable[None]] | None = None
     sent: Callable[[bytes], Awaitable[None]] | None = None
     holds: Callable[[web.Request], bool] = lambda _request: False
+    counts: re.Pattern[str] = _CHANGES
     _runner: web.AppRunner | None = None
     _session: aiohttp.ClientSession | None = None
 
@@ -84,7 +85,7 @@ class CallProxy:
                 status, answer = response.status, await response.read()
         except aiohttp.ClientError:
             return web.Response(status=502, body=b"{}", content_type="application/json")
-        if request.method != "GET" and _CHANGES.search(request.path):
+        if request.method != "GET" and self.counts.search(request.path):
             self.changes.append(f"{request.method} {request.path}")
             if self.executed is not None:
                 await self.executed(len(self.changes))

@@ -112,6 +112,7 @@ async def governed(store: Path, homeserver: ModelHomeserver | None = None) -> As
         provisioner,  # type: ignore[arg-type]
         audit,
         clock,
+        None,  # type: ignore[arg-type]  # nobody asks for new rooms here
         lambda _said, _standing: None,
     )
     try:

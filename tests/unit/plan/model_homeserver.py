@@ -12,18 +12,26 @@ from typing import Any, assert_never
 
 from policies.changes import (
     AddAddress,
+    BringOver,
     Change,
     CreateRoom,
     Invite,
     InviteGuardian,
     JoinGuardian,
+    KeepOut,
+    LeaveOld,
     Remove,
+    RemoveAddress,
+    Retire,
     SetState,
+    Unlist,
     filled,
 )
 from policies.desired import MANAGED_TYPE, DesiredCommunity
 from policies.observed import Identities, Membership, Observed, ObservedRoom
 from policies.plan import Plan
+from policies.room_versions import MANAGED_ROOM_VERSION
+from policies.succession import followed, predecessor_of, unfinished, went_before
 
 
 class Refused(AssertionError):
@@ -52,12 +60,13 @@ class ModelHomeserver:
         """What an observer makes of it: rooms by our mark, the best for each key; addresses where one is missing."""
         found: dict[str, ObservedRoom] = {}
         former: set[str] = set()
-        for room in self.rooms.values():
-            mark = room.create_content.get(MANAGED_TYPE)
-            if not isinstance(mark, Mapping) or mark["community"] != community.id:
-                continue
+        ours = [room for room in self.rooms.values() if _marked(room, community.id)]
+        over = followed(ours, self.identities)
+        for room in ours:
             before = found.get(room.key)
-            keep, drop = (room, before) if before is None or self._rank(room) >= self._rank(before) else (before, room)
+            better = before is None or self._rank(room, over) >= self._rank(before, over)
+            keep, drop = (room, before) if better else (before, room)
+            assert keep is not None
             found[room.key] = keep
             if drop is not None and drop.standing(self.identities) != "foreign":
                 former.add(drop.room_id)
@@ -69,24 +78,50 @@ class ModelHomeserver:
             carried = seen.state.get(("m.room.canonical_alias", ""), {}).get("alias") if seen and standing else None
             if carried == address:
                 continue
-            if address in self.addresses:
-                addresses[address] = self.addresses[address]
-            elif address in self.refused_addresses:
+            if address in self.refused_addresses:
                 addresses[address] = None
-        return Observed(found, addresses=addresses, former_rooms=frozenset(former))
+            elif address in self.addresses:
+                addresses[address] = self.addresses[address]
+        predecessors = {}
+        for key, room in found.items():
+            old = self.rooms.get(predecessor_of(room) or "")
+            if old is not None and unfinished(room, old, self.identities):
+                predecessors[key] = old
+        by_id = {room.room_id: room for room in ours}
+        went = {key: went_before(room, by_id.get) for key, room in found.items()}
+        return Observed(found, True, addresses, predecessors, went, frozenset(former))
 
-    def _rank(self, room: ObservedRoom) -> int:
-        return ["foreign", "closed", "gone", "abandoned", "governed"].index(room.standing(self.identities))
+    def _rank(self, room: ObservedRoom, over: frozenset[str]) -> tuple[int, bool]:
+        standings = ["foreign", "closed", "gone", "abandoned", "governed"]
+        return standings.index(room.standing(self.identities)), room.room_id not in over
 
     def _make(self, change: Change, community: str) -> str | None:
         self.calls += 1
         if isinstance(change, CreateRoom):
             return self._create(change.body, change.room)
         room = self.rooms[change.room_id]
-        self._require(room.members.get(self.identities.steward) == "join", "the steward is not there", change)
+        actor = self.identities.guardian if isinstance(change, Retire) and change.by == "guardian" else None
+        if not isinstance(change, RemoveAddress | Unlist):
+            self._require(room.members.get(actor or self.identities.steward) == "join", "is not there", change)
         match change:
-            case SetState():
+            case SetState() | Retire():
                 self._set_state(room, change)
+            case BringOver(user_id=user_id):
+                self._require(room.members.get(user_id) not in ("join", "ban"), "cannot be joined", change)
+                self._put_member(room, user_id, "join")
+            case KeepOut(user_id=user_id):
+                self._require(user_id not in room.creators, "creators cannot be banned", change)
+                self._put_member(room, user_id, "ban")
+            case LeaveOld():
+                self._put_member(room, self.identities.steward, "left")
+            case Unlist():
+                self.rooms[room.room_id] = replace(room, listed=False)
+            case RemoveAddress(address=address):
+                self._require(self.addresses.get(address) == room.room_id, "leads elsewhere", change)
+                del self.addresses[address]
+                # What Synapse does where it may.
+                kept = {key: one for key, one in room.state.items() if key != ("m.room.canonical_alias", "")}
+                self.rooms[room.room_id] = replace(room, state=kept)
             case InviteGuardian(user_id=user_id) | Invite(user_id=user_id):
                 self._require(room.members.get(user_id) not in ("join", "invite", "ban"), "cannot be invited", change)
                 self._put_member(room, user_id, "invite")
@@ -127,14 +162,15 @@ class ModelHomeserver:
         self.rooms[room_id] = ObservedRoom(room_id, key, body["room_version"], creators, creation, state, members)
         return room_id
 
-    def _set_state(self, room: ObservedRoom, change: SetState) -> None:
+    def _set_state(self, room: ObservedRoom, change: SetState | Retire) -> None:
         before = room.state.get((change.type, change.state_key))
         self._require(before == change.before, f"holds {before}", change)
-        if change.type == "m.room.power_levels":
+        if change.type == "m.room.power_levels" and room.room_version == MANAGED_ROOM_VERSION.identifier:
             self._refuse_creators_with_levels(change.after, room.creators)
         if change.type == "m.room.canonical_alias":
             self._require(self.addresses.get(str(change.after["alias"])) == room.room_id, "points elsewhere", change)
-        self.rooms[room.room_id] = replace(room, state={**room.state, (change.type, change.state_key): change.after})
+        room = replace(room, state={**room.state, (change.type, change.state_key): change.after})
+        self.rooms[room.room_id] = replace(room, closed=room.closed or change.type == "m.room.tombstone")
 
     def _refuse_creators_with_levels(self, content: Mapping[str, Any], creators: frozenset[str]) -> None:
         self._require(creators.isdisjoint(content["users"]), "a creator is given a level", content)
@@ -146,3 +182,8 @@ class ModelHomeserver:
     def _require(self, condition: bool, why: str, what: object) -> None:
         if not condition:
             raise Refused(f"{why}: {what}")
+
+
+def _marked(room: ObservedRoom, community: str) -> bool:
+    mark = room.create_content.get(MANAGED_TYPE)
+    return isinstance(mark, Mapping) and mark["community"] == community

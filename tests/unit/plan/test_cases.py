@@ -2,7 +2,7 @@
 
 A case has groups (`kind tier`) and people (roles and groups), observed is what they make when all is well. `before` names
 other groups or people that the world was made for; `world` is what was done to it since. `changes` has a line for each
-change: phase, class, words.
+change: phase, class, words. `upgrade` names rooms of which a person asked for new ones, `adopt` rooms of others.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from policies.desired import DesiredCommunity
 from policies.observed import Observed
 from policies.people import People
 from policies.plan import Plan, plan
-from tests.unit.plan.worlds import IDENTITIES, edited, people_of, policy_with, settled, under_policy, without
+from tests.unit.plan.worlds import IDENTITIES, edited, of_others, people_of, policy_with, settled, under_policy, without
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 KEYS = {"shows", "groups", "community", "people", "before", "world", "changes", "values", "notes", "calls"}
-WORLD_KEYS = {"nothing", "missing", "rooms", "admin", "addresses", "former"}
+WORLD_KEYS = {"nothing", "missing", "rooms", "admin", "addresses", "former", "upgrade", "adopt"}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def observed(case: Mapping[str, Any]) -> Observed:
         rooms=rooms,
         admin_capability=world.get("admin", True),
         addresses=world.get("addresses", {}),
+        predecessors={key: rooms[key] for key in world.get("upgrade", ())}
+        | {key: of_others(one) for key, one in world.get("adopt", {}).items()},
         former_rooms=frozenset(world.get("former", ())),
     )
 

@@ -121,6 +121,22 @@ def edited(room: ObservedRoom, edit: Mapping[str, Any]) -> ObservedRoom:
     )
 
 
+def of_others(said: Mapping[str, Any]) -> ObservedRoom:
+    """A room that pat made by hand, with what is `set` there (as in `edited`), and `members`."""
+    room = ObservedRoom(
+        room_id="!theirs",
+        key="",
+        room_version=said.get("version", "10"),
+        creators=frozenset({user("pat")}),
+        create_content={"creator": user("pat"), "room_version": said.get("version", "10")},
+        state={},
+        members={IDENTITIES.steward: "join", user("pat"): "join"},
+        listed=said.get("listed", False),
+    )
+    powers = {"users": {user("pat"): 100, IDENTITIES.steward: 100}}
+    return edited(room, {**said, "set": {"m.room.power_levels": powers, **said.get("set", {})}})
+
+
 def without(observed: Observed, keys: Iterable[str]) -> Observed:
     """The same world without some rooms."""
     return replace(observed, rooms={key: room for key, room in observed.rooms.items() if key not in set(keys)})

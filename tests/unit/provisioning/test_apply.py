@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from appservice.effects import Audit
 from appservice.matrix import Actor, AdminCapability, Rejected, Unreachable
-from appservice.provisioning import Applier, Made, Observer, Provisioner, Reconciled, apply
+from appservice.provisioning import Applier, Made, Observer, Provisioner, Reconciled, calls
 from policies.compile import compile_community
 from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity
 from policies.load import load_files
@@ -51,7 +51,7 @@ class World:
         audit = self.audit = Audit(house.database)
         admin = AdminCapability(house.homeserver, GHOSTS.steward, audit)
         observer = Observer(house.homeserver, admin, house.projection, house.lanes, GHOSTS, self.patterns)
-        applier = Applier(house.homeserver, observer, GHOSTS, guardian, audit)
+        applier = Applier(house.homeserver, admin, observer, GHOSTS, guardian, audit)
         self.provisioner = Provisioner(observer, applier, GHOSTS)
 
     def forget(self) -> None:
@@ -176,7 +176,7 @@ async def test_answers_that_get_lost_lead_to_no_second_room_and_the_same_end(wor
 async def test_a_homeserver_that_stays_away_is_reported_and_the_next_apply_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apply, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(calls, "PATIENCE_S", 0.05)
     world.model.refuse = {"createRoom": Unreachable("away")}
     done = await world.apply()
     assert not done.settled
