@@ -37,10 +37,11 @@ def why_not(old: ObservedRoom, room: DesiredRoom, identities: Identities, *, dir
     if old.state.get(TOMBSTONE):
         return "that room is closed already, and leads to another one: adopt that one, if it is meant to be"
     levels = levels_of(old, identities.steward)
-    if not all(levels.may_send(identities.steward, *key) for key in _WRITTEN):
-        needed = max(levels.required_for(key[0], is_state=True) for key in _WRITTEN)
+    # Whoever stands higher than we do could not be kept from writing on, nor from opening it again.
+    needed = max(*(levels.required_for(key[0], is_state=True) for key in _WRITTEN), *levels.users.values())
+    if levels.level_of(identities.steward) < needed:
         return (
-            f"{named(identities.steward)} has no power in that room. Somebody there who has it gives it power level "
+            f"{named(identities.steward)} has not enough power in that room. Somebody there who has it gives it power level "
             f"{needed} (in Element: the room's settings, roles and permissions; or /op {named(identities.steward)} "
             f"{needed}). If nobody can, and the people there agree, whoever runs the homeserver can do it by the admin "
             "API: make_room_admin"

@@ -80,10 +80,10 @@ def people(
             if here == "ban" or (here in ("join", "invite") and way.admits(user_id)):
                 continue  # who is in the new room by right was let in since
             carried.changes.append(KeepOut(room.key, room_id, room.name, user_id))
-        elif here != "knock":
+        elif here not in ("knock", "invite"):
             continue
         elif membership == "knock":
-            if not way.admits(user_id):
+            if here == "knock" and not way.admits(user_id):
                 carried.waiting.append(user_id)
         elif membership in ("join", "invite"):
             local = user_id.partition(":")[2] == way.server
@@ -93,7 +93,7 @@ def people(
                 carried.elsewhere.append(user_id)
             elif membership == "join" and local and way.joins:
                 carried.changes.append(BringOver(room.key, room_id, room.name, user_id))
-            else:
+            elif here != "invite":
                 carried.changes.append(Invite(room.key, room_id, room.name, user_id))
     return carried
 

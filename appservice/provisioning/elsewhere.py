@@ -52,7 +52,7 @@ class Elsewhere:
 def observed_from(room_id: str, events: list[Event]) -> ObservedRoom:
     """Return a room that others made, as its state says it is. Who left it may be asked into ours like anybody else."""
     state, members = {}, {}
-    creators: set[str] = set()
+    maker = ""
     for event in events:
         if event.state_key is None:
             continue
@@ -63,16 +63,14 @@ def observed_from(room_id: str, events: list[Event]) -> ObservedRoom:
             continue
         state[event.type, event.state_key] = event.content
         if event.type == "m.room.create" and event.state_key == "":
-            creators.add(event.sender)
+            maker = event.sender
     created = state.get(("m.room.create", ""), {})
     version = room_version_of(created)
-    more = created.get("additional_creators") if version.creators_outrank_all else [created.get("creator")]
-    creators |= {one for one in more if isinstance(one, str)} if isinstance(more, list) else set()
     return ObservedRoom(
         room_id=room_id,
         key="",
         room_version=version.identifier,
-        creators=frozenset(creators),
+        creators=frozenset({maker}),  # a room is ours if we made it, not if somebody names us beside themselves
         create_content=created,
         state=state,
         members=members,

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from appservice.matrix import HomeserverError
 from appservice.provisioning import Made, Progress, Reconciled
-from appservice.service.governance import Consent, Governance, Moved, Refused
+from appservice.service.consent import Consent, Moved, Refused
+from appservice.service.governance import Governance
 from appservice.service.history import NothingToUndo, plan_id, standing
 from appservice.service.policy_files import BadPolicy, PolicyFiles
 from appservice.service.succession import Asked, CannotFollow

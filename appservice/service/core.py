@@ -160,7 +160,7 @@ class Core:
         observer = Observer(
             self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
         )
-        applier = Applier(self.client, self.admin, observer, self.ghosts, guardian, self.audit, self._farewell)
+        applier = Applier(self.client, self.admin, observer, self.ghosts, guardian, self.audit, self._wording.farewell)
         self.provisioner = Provisioner(observer, applier, self.ghosts)
         self.governance = Governance(
             name,
@@ -227,9 +227,6 @@ class Core:
             PolicyWords(),
             *self._more_handlers,
         )
-
-    def _farewell(self) -> str:
-        return self._wording.render("room.moved", ()).body
 
     def _approve(self, effect: Effect) -> Commit:
         standing = self.governance.standing

@@ -31,8 +31,8 @@ from appservice.flow import (
     Result,
 )
 from appservice.matrix import HomeserverError
-from appservice.service.governance import Consent, Moved, Proposed
-from appservice.service.governance import Refused as TooMuch
+from appservice.service.consent import Consent, Moved, Proposed
+from appservice.service.consent import Refused as TooMuch
 from appservice.service.history import NothingToUndo
 from appservice.service.member_notices import MemberNotices
 from appservice.service.plan_book import GOOD_FOR_MS, PlanBook

@@ -35,3 +35,7 @@ class WordingInForce:
         if self.now is None:
             raise KeyError(text)
         return self.now.render(text, items)
+
+    def farewell(self) -> str:
+        """Return what is said in a room when it is closed, since another one took its place."""
+        return self.render("room.moved", ()).body

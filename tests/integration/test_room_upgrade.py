@@ -199,7 +199,7 @@ async def test_a_room_that_others_made_is_taken_over_with_those_who_may_be_there
             assert (status, words in told) == (1, True), told
 
         await refused("leads to no room", "carers-lounge", f"#coffee:{SERVER_NAME}")
-        await refused("this service made that room itself", "carers-lounge", new)
+        await refused("service made that room itself", "carers-lounge", new)
         await refused("private conversation", "carers-lounge", talk["room_id"])
         await refused("and “space” is a space", "space", tea)
         await refused("power level 100", "carers-lounge", tea)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.changes import BringOver, Invite, KeepOut, LeaveOld, Retire
@@ -15,9 +15,10 @@ from policies.people import People
 from policies.plan import Plan, plan
 from policies.succession import predecessor_of
 from tests.unit.plan.model_homeserver import ModelHomeserver
-from tests.unit.plan.test_plan_properties import EXAMPLES, communities, homeservers
+from tests.unit.plan.test_plan_properties import communities, homeservers
 from tests.unit.plan.worlds import IDENTITIES, of_others
 
+EXAMPLES = settings(max_examples=80, deadline=None)
 _MEMBERSHIP = st.sampled_from(("join", "invite", "knock", "ban"))
 _OF_OTHERS = st.fixed_dictionaries(
     {

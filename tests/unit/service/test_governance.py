@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appservice.service.governance import Consent, Moved, Refused
+from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from policies.saved import people_digest

@@ -1,0 +1,51 @@
+"""Which rooms of others a group can take over: each refusal says why, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from policies.adoption import why_not
+from policies.desired import MANAGED_TYPE
+from policies.observed import ObservedRoom
+from tests.unit.plan.worlds import IDENTITIES, community_with, of_others, people_of, user
+
+ROOM = community_with({"hello": "open low"}, people_of({})).room("hello")
+
+
+def refusal(said: dict[str, Any], *, direct: bool = False, **changed: Any) -> str | None:
+    room: ObservedRoom = replace(of_others(said), **changed)
+    return why_not(room, ROOM, IDENTITIES, direct=direct)
+
+
+@pytest.mark.parametrize("version", ["1", "6", "10", "11"])
+def test_a_room_in_which_the_steward_has_power_can_be_taken_over(version: str) -> None:
+    assert refusal({"version": version}) is None
+
+
+@pytest.mark.parametrize(
+    ("set_there", "words"),
+    [
+        ({MANAGED_TYPE: {"community": "other", "group": "hello"}}, "carries the mark of a community"),
+        ({"m.room.tombstone": {"replacement_room": "!other"}}, "is closed already"),
+        ({"m.room.power_levels": {"users": {user("pat"): 100}}}, "gives it power level 100"),
+        ({"m.room.power_levels": {"users": {IDENTITIES.steward: 99}, "state_default": 100}}, "power level 100"),
+        ({"m.room.power_levels": {"users": "x"}}, "has not enough power in that room"),
+    ],
+)
+def test_a_room_that_cannot_be_taken_over_is_refused_with_the_reason(set_there: dict[str, Any], words: str) -> None:
+    found = refusal({"set": set_there})
+    assert found is not None
+    assert words in found
+
+
+def test_a_space_is_no_room_and_private_talk_is_no_group() -> None:
+    space = refusal({}, create_content={"type": "m.space", "room_version": "10"})
+    assert space == "that is a space, and “hello” is a room"
+    assert "private conversation" in str(refusal({}, direct=True))
+
+
+def test_a_room_that_we_made_gets_a_new_one_instead() -> None:
+    assert "inglenook upgrade hello" in str(refusal({}, creators=frozenset(IDENTITIES)))
