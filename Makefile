@@ -2,6 +2,9 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait more than they compute: two at a time, each file by one worker. WORKERS=0 runs them one after another.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 UV := $(BIN)/uv
 
 .PHONY: setup demo scene test lint unit integration acceptance chaos bench lock clean
@@ -38,16 +41,16 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/python -m pytest tests/unit
+	$(PYTEST) tests/unit
 
 integration: setup
-	$(BIN)/python -m pytest tests/integration
+	$(PYTEST) tests/integration
 
 acceptance: setup
-	$(BIN)/python -m pytest tests/acceptance
+	$(PYTEST) tests/acceptance
 
 chaos: setup
-	$(BIN)/python -m pytest tests/chaos
+	$(PYTEST) tests/chaos
 
 bench: setup ## every figure of the README, as ratios within one run; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks
