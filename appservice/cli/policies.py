@@ -128,7 +128,7 @@ def carry_out(
 
     def work(approved: str | None) -> ApplyAnswer:
         files = _files(config, policy, people)
-        told = apply_policy(config, *files, digest=approved or digest, override=override, progress=told_on(screen))
+        told = apply_policy(config, *files, digest=digest or approved, override=override, progress=told_on(screen))
         return asyncio.run(told)
 
     return ask_and_do(look, work, screen, override, ask=ask, question="Apply this?")
@@ -175,7 +175,7 @@ def undo(
         return screen.explain(error)
 
     def work(approved: str | None) -> ApplyAnswer:
-        told = undo_plan(config, number, digest=approved or digest, override=override, progress=told_on(screen))
+        told = undo_plan(config, number, digest=digest or approved, override=override, progress=told_on(screen))
         return asyncio.run(told)
 
     def look() -> PlanAnswer:

@@ -21,7 +21,7 @@ from appservice.service.consent import Consent, Proposed, Undoing
 from appservice.service.history import Applied, History, NothingToUndo
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.service.succession import Asked, CannotFollow, Successions
-from appservice.store import Commit, Database, Questions
+from appservice.store import AuditLine, Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
@@ -195,24 +195,27 @@ class Governance:
             rows.add(proposed.rows)
         more, start = self._told(self.said, said) if self.said is not None else (Commit(), _nothing)
         rows.add(more)
+        rows.audit.append(AuditLine(_LANE, self._line(said, planned, consent, number, undoes)))
         await self._write(said, settled=False, unguarded=False, beside=rows)  # a person has looked at it
+        log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
         if proposed is not None:
             proposed.written = True
-        self._note(said, planned, consent, number, undoes)
         standing = self._succeeding(said)  # whoever was approved while we looked is among them
         self._take(said, standing, settled=False)
         self.held = ()
         start()
         return await self._reconcile(first=planned, progress=progress), number
 
-    def _note(self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None) -> None:
+    def _line(
+        self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None
+    ) -> dict[str, object]:
+        """Return the line of the audit; it is in the commit that puts the policy in force, so that neither is alone."""
         line: dict[str, object] = {"in_force": policy_digest(said.policy), "plan": planned.digest}
         line |= {name: value for name, value in (("number", number), ("undoes", undoes)) if value is not None}
         allowed = [share for share in planned.too_much() if share.what in consent.allow]
         if allowed:
             line |= {"allowed": [share.record() for share in allowed], "because": consent.because}
-        self._audit.note(_LANE, line)
-        log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
+        return line
 
     # -- new rooms for old ones ------------------------------------------------------------------------------------
 
@@ -246,9 +249,9 @@ class Governance:
                 raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
             consent = consent or Consent()
             consent.check(said, planned)
-            await self._write(said, settled=False)
+            line = AuditLine(_LANE, self._line(said, planned, consent, None, None))
+            await self._write(said, settled=False, beside=Commit(audit=[line]))
             self.settled = False
-            self._note(said, planned, consent, None, None)
             return await self._reconcile(first=planned, progress=progress), None
 
     # -- and back --------------------------------------------------------------------------------------------------

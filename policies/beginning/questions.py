@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from policies.beginning.answers import NOT_FOR, Answers
 from policies.beginning.reading import (
+    NONE,
     NotUnderstood,
     Reader,
     Said,
@@ -72,12 +73,14 @@ def read_typed(question: Question, text: str, said: Said) -> Any:
         line = question.empty
     if question.most == 1:
         return question.read(line, said)
-    return read_several(question, [] if line == "none" else line.replace("; ", ";").split(";"), said)
+    return read_several(question, line.replace("; ", ";").split(";"), said)
 
 
 def read_several(question: Question, parts: Sequence[str], said: Said) -> tuple[Any, ...]:
     """Return the values of the items of a list. Raises `NotUnderstood`."""
-    lines = [line for line in map(one_line, parts) if line]
+    lines = [
+        line for line in map(one_line, parts) if line and not (question.empty == "none" and line.casefold() in NONE)
+    ]
     if len(lines) > question.most:
         raise NotUnderstood(f"These are {len(lines)}. {question.most} are the most.", "Please leave some out.")
     if not lines and question.empty is None:

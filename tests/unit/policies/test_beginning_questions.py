@@ -242,3 +242,10 @@ def test_what_to_do_first_is_plain_english() -> None:
     assert read.answers is not None
     text = first_steps(judge(read.answers))
     assert grade(text) <= HIGHEST_GRADE, grade(text)
+
+
+@pytest.mark.parametrize("nobody", ["none", "None", "nobody", "No", "none; nobody"])
+@pytest.mark.parametrize("key", ["moderators", "operators"])
+def test_a_word_for_nobody_is_no_account(key: str, nobody: str) -> None:
+    question = next(one for one in QUESTIONS if one.key == key)
+    assert read_typed(question, nobody, {"server": "chat.hearth.example"}) == ()

@@ -9,6 +9,7 @@ import pytest
 from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
+from appservice.store import Commit
 from policies.saved import people_digest
 from tests.support.governed import KilledHere, example, governed
 from tests.support.house import fresh_store
@@ -51,6 +52,24 @@ async def test_an_override_lets_it_through_and_the_audit_keeps_class_figures_and
         assert last["because"] == "The project ends"
         assert [(one["what"], one["affected"]) for one in last["allowed"]] == [("removals", 8)]
         assert "@" not in str(last)
+
+
+async def test_who_insisted_and_why_is_written_in_the_commit_that_puts_it_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        written, commit = list[Commit](), house.database.commit
+
+        async def noted(rows: Commit) -> None:
+            written.append(rows)
+            await commit(rows)
+
+        monkeypatch.setattr(house.database, "commit", noted)
+        await house.governance.apply(example(without=ALL), EVERYBODY)
+    first = next(rows for rows in written if rows.in_force)
+    assert [line.line["because"] for line in first.audit] == ["The project ends"]
 
 
 async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:
