@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from policies.defaults import (
+    DRIFT,
     FEDERATE,
     KINDS,
     MODERATION_LEVEL,
@@ -32,8 +33,16 @@ from policies.desired import (
     SpaceChild,
     StateKey,
 )
-from policies.governed_rooms import governed_power_levels
-from policies.intent import history_of, join_rule_of, pins_level_of, posting_level_of, weakenings, words_only
+from policies.governed_rooms import GOVERNED_LEVEL, governed_power_levels
+from policies.intent import (
+    drift_choices,
+    history_of,
+    join_rule_of,
+    pins_level_of,
+    posting_level_of,
+    weakenings,
+    words_only,
+)
 from policies.people import People, Person
 from policies.schema import Group, Policy
 from policies.times import Lifetime
@@ -66,6 +75,9 @@ def policy_digest(policy: Policy) -> str:
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
     if not said["rules"]:
         del said["rules"]  # who says nothing of them has the digest from before they could be named
+    said["drift"] = {name: one for name, one in said["drift"].items() if one is not None}
+    if not said["drift"]:
+        del said["drift"]  # the same
     for block in (said, said["community"], *said["groups"].values()):
         for name in _LATER_KEYS & block.keys():
             if block[name] is None:
@@ -101,6 +113,7 @@ class _Compiler:
             for user_id, person in sorted(people.by_id.items())
             if (level := self.level(person))
         )
+        self.drift = {choice.aspect: choice.answer for choice in drift_choices(policy)}
         self.shown = tuple(group_id for group_id, group in self.groups.items() if self.in_space(group))
 
     def community(self) -> DesiredCommunity:
@@ -115,6 +128,7 @@ class _Compiler:
                 *(self.system_room(room) for room in SYSTEM_ROOMS),
             ),
             weakenings=tuple(weakenings(self.policy)),
+            drift=self.drift,
         )
 
     def in_space(self, group: Group) -> bool:
@@ -219,7 +233,9 @@ class _Compiler:
                 self.powers(membership),
                 events_default=events_default,
                 # Stickers are events of a type of their own; all other media are messages, and taken away.
-                events={"m.room.pinned_events": pins_level} | ({"m.sticker": MODERATION_LEVEL} if words_only else {}),
+                events={"m.room.pinned_events": pins_level}
+                | ({"m.sticker": MODERATION_LEVEL} if words_only else {})
+                | self.look_levels(),
             ),
             (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
         }
@@ -251,6 +267,10 @@ class _Compiler:
     def powers(self, membership: MembershipRule) -> dict[str, int]:
         """Return the level of each person who has one and may be in the room: nobody keeps power where they may not be."""
         return {user_id: level for user_id, person, level in self.powerful if membership.admits(person)}
+
+    def look_levels(self) -> dict[str, int]:
+        """Return what is prevented by power: name and purpose, where they are not left to people."""
+        return dict.fromkeys(DRIFT["look"].types, GOVERNED_LEVEL) if self.drift["look"] == "enforce" else {}
 
     def level(self, person: Person) -> int:
         """Return the highest level of the roles that a person holds, 0 without one."""

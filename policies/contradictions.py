@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import date
 
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
-from policies.defaults import CONDUCT_RULES, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
+from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_posting
-from policies.intent import choices
+from policies.intent import choices, drift_choices
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
@@ -45,6 +45,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
     yield from problems_of_approving_roles(policy)
+    yield from _drift(policy)
     yield from _promises(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
@@ -101,6 +102,23 @@ def _rules(policy: Policy) -> Iterator[Problem]:
                 "it then acts, and somebody is kept safe by it."
             )
             yield Problem(path, f"{name} would only count, without a reason and a name", advice, key=True)
+
+
+def _drift(policy: Policy) -> Iterator[Problem]:
+    for choice in drift_choices(policy):
+        path: Path = ("drift", choice.aspect)
+        default = DRIFT[choice.aspect]
+        if choice.weaker and not choice.vouched:
+            message = f"what somebody changes by hand of {default.words} would stand, without a reason and a name"
+            advice = (
+                f'Write "{choice.aspect}: {{value: {choice.answer}, because: …, approved_by: safeguarding_lead}}", '
+                f"or leave it out: it is then put back at once. {default.because}"
+            )
+            yield Problem(path, message, advice, key=True)
+        elif choice.setting is not None and choice.setting.approved_by is not None and not choice.weaker:
+            message = f"{choice.aspect}: {choice.answer} is not weaker than it is by itself"
+            advice = f"Nobody needs to answer for it. Write only: {choice.aspect}: {choice.answer}"
+            yield Problem(path, message, advice, "advice", key=True)
 
 
 def _choices(path: Path, group: Group) -> Iterator[Problem]:

@@ -20,6 +20,9 @@ HistoryVisibility = Literal["joined", "invited", "shared"]
 Posting = Literal["everybody", "moderators"]
 Media = Literal["none", "allowed"]
 Pins = Literal["nobody", "moderators", "everybody"]
+DriftAspect = Literal["settings", "powers", "links", "look"]
+DriftAnswer = Literal["enforce", "warn", "ignore"]
+"""What follows when somebody changes by hand what the policy says, from the strictest to none."""
 Approver = Literal["safeguarding_lead", "deputy"]
 """Who may answer for a weaker setting: one of the owners of the community, by office."""
 
@@ -32,6 +35,7 @@ ROOM_ADMIN_LEVEL: Final = 75
 
 __all__ = [
     "CONDUCT_RULES",
+    "DRIFT",
     "FEDERATE",
     "KINDS",
     "MODERATION_LEVEL",
@@ -43,6 +47,9 @@ __all__ = [
     "TIERS",
     "Approver",
     "ConductRule",
+    "DriftAnswer",
+    "DriftAspect",
+    "DriftDefault",
     "Duty",
     "HistoryVisibility",
     "JoinRule",
@@ -102,6 +109,17 @@ class ConductRule:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftDefault:
+    """What follows when one aspect of a room is changed by hand: which state it is, and who must answer for less."""
+
+    types: tuple[str, ...]
+    answer: DriftAnswer
+    vouched: bool  # less than this needs a reason and a name
+    words: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
 class SystemRoom:
     """A room that every community has, and no policy writes down: invite only, without tier, for holders of a duty."""
 
@@ -156,6 +174,41 @@ CONDUCT_RULES: Final[Mapping[str, ConductRule]] = {
     "hate": ConductRule(_EVERY_TIER[1:], "shadow", "The same words stand in what was done to somebody: people judge."),
     "threats": ConductRule((), "shadow", "By choice; what sounds like danger is told to people everywhere."),
     "sexual": ConductRule((), "shadow", "By choice: some groups talk about sex and health, and should."),
+}
+
+DRIFT: Final[Mapping[DriftAspect, DriftDefault]] = {
+    "settings": DriftDefault(
+        (
+            "m.room.join_rules",
+            "m.room.history_visibility",
+            "m.room.guest_access",
+            "m.room.server_acl",
+            "m.room.retention",
+            "m.room.encryption",
+            "m.room.tombstone",
+        ),
+        "enforce",
+        True,
+        "who may come in and read",
+        "A door that somebody opened lets people in within minutes.",
+    ),
+    "powers": DriftDefault(
+        ("m.room.power_levels",), "enforce", True, "who may do what", "Who has power can hurt people, and hide it."
+    ),
+    "links": DriftDefault(
+        ("m.space.child", "m.space.parent", "m.room.canonical_alias"),
+        "enforce",
+        False,
+        "where the room is found",
+        "A group that is shown in the wrong place tells who is in it.",
+    ),
+    "look": DriftDefault(
+        ("m.room.name", "m.room.topic"),
+        "ignore",
+        False,
+        "name and purpose",
+        "They belong to those who moderate the room.",
+    ),
 }
 
 SPACES: Final[Mapping[bool, SpaceDefaults]] = {  # by whether the community has an open group

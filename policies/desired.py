@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from policies.defaults import Kind, SystemRoomKey, Tier
+from policies.defaults import DRIFT, DriftAnswer, DriftAspect, Kind, SystemRoomKey, Tier
 from policies.intent import Weakening
 from policies.people import Person
 
@@ -23,7 +23,7 @@ StateKey = tuple[str, str]
 Content = Mapping[str, object]
 
 LEFT_TO_PEOPLE: Final[frozenset[StateKey]] = frozenset({("m.room.name", ""), ("m.room.topic", "")})
-"""State that is written when a room is made, and belongs to its moderators afterwards: a difference there is no drift."""
+"""State that is written when a room is made, and belongs to its moderators afterwards unless the policy says otherwise."""
 
 __all__ = [
     "LEFT_TO_PEOPLE",
@@ -94,7 +94,8 @@ class DesiredRoom:
 class DesiredCommunity:
     """A community as it should be: the space first, then groups by id, then system rooms, always in that order.
 
-    weakenings: what is weaker than its default, for people to know.
+    weakenings: what is weaker than its default, for people to know. drift: what follows when somebody changes an aspect
+    by hand.
     """
 
     id: str
@@ -103,6 +104,9 @@ class DesiredCommunity:
     policy_digest: str
     rooms: tuple[DesiredRoom, ...]
     weakenings: tuple[Weakening, ...] = ()
+    drift: Mapping[DriftAspect, DriftAnswer] = field(
+        default_factory=lambda: {aspect: default.answer for aspect, default in DRIFT.items()}
+    )
     _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +115,10 @@ class DesiredCommunity:
     def room(self, key: RoomKey) -> DesiredRoom:
         """Return the room with this key. Raises KeyError."""
         return self._by_key[key]
+
+    def has(self, key: RoomKey) -> bool:
+        """Return whether there is a room with this key."""
+        return key in self._by_key
 
     def complete_state(self, key: RoomKey, room_ids: Mapping[RoomKey, str]) -> dict[StateKey, Content]:
         """Return all state that the room `key` should hold, given the ids of the rooms that exist so far.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from policies.compile import compile_community
-from policies.defaults import CONDUCT_RULES, KINDS, SPACES, SYSTEM_ROOMS, TIERS
+from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
-from policies.intent import Choice, choices, pause_of
+from policies.intent import Choice, choices, drift_choices, pause_of
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
 from policies.people import People
@@ -34,6 +34,11 @@ _WORDS: Final[Mapping[tuple[str, str], str]] = {
     ("pins", "everybody"): "Everybody can pin messages.",
     ("pins", "moderators"): "Those who moderate can pin messages.",
     ("pins", "nobody"): "Nobody can pin messages.",
+}
+_DRIFT: Final[Mapping[str, str]] = {
+    "enforce": "It is put back at once, and those who run the server are told.",
+    "warn": "It stands, and people are told.",
+    "ignore": "It stands, and nobody is told.",
 }
 _ALWAYS: Final = "It is the same in every room, so that no file can forget it."
 
@@ -124,6 +129,7 @@ class _Explainer:
             yield Explained(f"group {group_id}", words, at(("groups", group_id)))
         for band in BANDS:
             yield from self._ladder(band)
+        yield from self._drift()
 
     def _ladder(self, band: Band) -> Iterator[Explained]:
         block = self.policy.escalation.of(band) if self.policy.escalation is not None else None
@@ -150,6 +156,16 @@ class _Explainer:
         yield from self._always(room)
         if group is not None:
             yield from self._rules(group)
+
+    def _drift(self) -> Iterator[Explained]:
+        for choice in drift_choices(self.policy):
+            default = DRIFT[choice.aspect]
+            origin = Origin("always", "unless the file says otherwise", default.because)
+            if choice.setting is not None:
+                vouched = choice.weaker and choice.setting.vouched
+                answers = _answers(choice.setting.approved_by, choice.setting.because) if vouched else ""
+                origin = self.written(("drift", choice.aspect), answers)
+            yield Explained(f"changed by hand: {default.words}", _DRIFT[choice.answer], origin)
 
     def _of_group(self, path: Path, group: Group, room: DesiredRoom) -> Iterator[Explained]:
         kind, tier = KINDS[group.kind], TIERS[group.tier]
@@ -240,10 +256,17 @@ class _Explainer:
         servers = f"Only people of {named(self.policy.community.server)} can take part."
         matrix = f'{_state(room, "m.room.server_acl")}, and "m.federate": false when it is made'
         yield Explained("other servers", servers, always, matrix)
-        words = "Those who moderate can change name, purpose and picture."
-        yield Explained("who names it", words, always, _level(room, "m.room.name"))
+        yield self._names(room, always)
         words = "Nobody can turn on encryption, start calls, share a live location or add programs."
         yield Explained("what nobody can do", words, always, _level(room, "state_default"))
+
+    def _names(self, room: DesiredRoom, always: Origin) -> Explained:
+        look = next(choice for choice in drift_choices(self.policy) if choice.aspect == "look")
+        words = "Those who moderate can change name, purpose and picture."
+        if look.answer == "enforce":
+            words = "Nobody can change name and purpose by hand. Those who moderate can change the picture."
+            return Explained("who names it", words, self.written(("drift", "look")), _level(room, "m.room.name"))
+        return Explained("who names it", words, always, _level(room, "m.room.name"))
 
     def _rules(self, group: Group) -> Iterator[Explained]:
         for name, rule in CONDUCT_RULES.items():

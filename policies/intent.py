@@ -11,9 +11,12 @@ from typing import Final, Literal, get_args
 
 from policies.defaults import (
     CONDUCT_RULES,
+    DRIFT,
     KINDS,
     MODERATION_LEVEL,
     TIERS,
+    DriftAnswer,
+    DriftAspect,
     HistoryVisibility,
     JoinRule,
     Media,
@@ -40,8 +43,10 @@ _PINS_LEVELS: Final = {"everybody": 0, "moderators": MODERATION_LEVEL, "nobody":
 __all__ = [
     "Aspect",
     "Choice",
+    "DriftChoice",
     "Weakening",
     "choices",
+    "drift_choices",
     "history_of",
     "join_rule_of",
     "pause_of",
@@ -75,11 +80,31 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class DriftChoice:
+    """What follows when one aspect is changed by hand, and what the file says of it, if it does."""
+
+    aspect: DriftAspect
+    answer: DriftAnswer
+    setting: Setting | None = None
+
+    @property
+    def weaker(self) -> bool:
+        """Whether less follows than by itself."""
+        answers = get_args(DriftAnswer)
+        return answers.index(self.answer) > answers.index(DRIFT[self.aspect].answer)
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody answers for it, with a reason, or nobody needs to."""
+        return not DRIFT[self.aspect].vouched or (self.setting is not None and self.setting.vouched)
+
+
+@dataclass(frozen=True, slots=True)
 class Weakening:
     """Something that is weaker than its default, and who answers for it: of a group, or of all (`group` is None)."""
 
     group: str | None
-    what: str  # an aspect, `rule NAME`, or `ladder for BAND`
+    what: str  # an aspect, `rule NAME`, `ladder for BAND` or `drift ASPECT`
     value: str  # of a ladder: how it is weaker, in words
     because: str
     approved_by: str
@@ -101,6 +126,15 @@ def choices(group: Group) -> tuple[Choice, ...]:
         Choice("posting", said.who or posting, posting, said.who is not None, said if group.posting else None),
         Choice("pins", pins.value if pins else "moderators", "moderators", pins is not None, pins),
         Choice("media", group.media or "allowed", "allowed", group.media is not None),
+    )
+
+
+def drift_choices(policy: Policy) -> tuple[DriftChoice, ...]:
+    """Return what follows when somebody changes something by hand, for each aspect."""
+    return tuple(
+        DriftChoice(aspect, setting.value if setting is not None else default.answer, setting)
+        for aspect, default in DRIFT.items()
+        for setting in (getattr(policy.drift, aspect),)
     )
 
 
@@ -139,7 +173,7 @@ def pins_level_of(group: Group) -> int:
 
 
 def weakenings(policy: Policy) -> Iterator[Weakening]:
-    """Yield what a policy makes weaker than its default, groups by id, then rules and ladders, with who answers for it."""
+    """Yield what a policy makes weaker than its default, with who answers for it: groups by id, rules, ladders, drift."""
     for group_id, group in sorted(policy.groups.items()):
         for choice in choices(group):
             if choice.weaker and choice.setting is not None:
@@ -151,6 +185,9 @@ def weakenings(policy: Policy) -> Iterator[Weakening]:
         block = policy.escalation.of(band) if policy.escalation is not None else None
         if block is not None and (reasons := "; ".join(weaker_in(band, ladder))):
             yield _weakening(None, f"ladder for {BAND_WORDS[band]}", reasons, block)
+    for drift in drift_choices(policy):
+        if drift.weaker and drift.setting is not None and DRIFT[drift.aspect].vouched:
+            yield _weakening(None, f"drift {drift.aspect}", drift.answer, drift.setting)
 
 
 def _weakening(group: str | None, what: str, value: str, setting: Setting | LadderBlock) -> Weakening:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
+from policies.defaults import DRIFT
 from policies.desired import DesiredRoom, RoomKey
 from policies.findings import shown
 from policies.intent import Weakening
@@ -150,7 +151,12 @@ def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:
 
 def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
     """Something that is weaker than its default; `names` are the names of rooms by key."""
-    if weakening.group is None and weakening.what.startswith("rule "):
+    aspect = weakening.what.removeprefix("drift ")
+    if aspect != weakening.what:
+        told = "people are told" if weakening.value == "warn" else "nobody is told"
+        words = next(one.words for name, one in DRIFT.items() if name == aspect)
+        what = f"What somebody changes by hand of {words} stays as it is, and {told}."
+    elif weakening.group is None and weakening.what.startswith("rule "):
         what = f"The {weakening.what} only counts, and does not act."
     elif weakening.group is None:
         what = f"The {weakening.what}: {weakening.value}."

@@ -81,6 +81,7 @@ class Planner:
         self._identities = identities
         self._changes: list[tuple[DesiredRoom, Change]] = []
         self._notes: list[Note] = []
+        self._left_to_people = LEFT_TO_PEOPLE if community.drift["look"] == "ignore" else frozenset()
         self._names = {room.key: room.name for room in community.rooms}
         self._standing = {key: room.standing(identities) for key, room in observed.rooms.items()}
         self._old = dict(self._followed())
@@ -132,6 +133,15 @@ class Planner:
         """Whether the room with this key is itself one whose place another one takes."""
         old, present = self._old.get(key), self._observed.rooms.get(key)
         return old is not None and present is not None and old.room_id == present.room_id
+
+    def keep_state(self, key: RoomKey) -> tuple[SetState, ...]:
+        """Return what would put the state of one room right; nothing for a room that we do not govern.
+
+        Who is in it is not looked at, and no other room but those that it links to need be observed.
+        """
+        if self._standing.get(key) == "governed":
+            self._keep(self._community.room(key), self._observed.rooms[key])
+        return tuple(change for change in self._ordered() if isinstance(change, SetState))
 
     def _ordered(self) -> tuple[Change, ...]:
         places = {room.key: place for place, room in enumerate(self._community.rooms)}
@@ -227,7 +237,7 @@ class Planner:
         half_made = self._guardian(room, present) or not _marked(present.state.get(_MARK), room)
         for key, content in wanted.items():
             before = present.state.get(key)
-            if key in LEFT_TO_PEOPLE or key in CARRIED:
+            if key in self._left_to_people or key in CARRIED:
                 if adopting and not says(before, key, content):
                     self._add(room, self._state(room, present.room_id, key, before, content))
                 elif before is None and half_made and not adopting:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from policies.defaults import (
     CONDUCT_RULES,
     Approver,
+    DriftAnswer,
     Duty,
     HistoryVisibility,
     Kind,
@@ -53,6 +54,8 @@ __all__ = [
     "AcceptLimits",
     "CodeOfConduct",
     "Community",
+    "Drift",
+    "DriftSetting",
     "Group",
     "HistorySetting",
     "Owners",
@@ -280,6 +283,40 @@ class RuleSetting(Setting):
     mode: RuleMode = Field(description="Whether it acts (enforce) or only counts (shadow).", examples=["enforce"])
 
 
+class DriftSetting(Setting):
+    """What follows when somebody changes by hand what the policy says; in a file also one word: `look: warn`."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(DriftAnswer)
+
+    value: DriftAnswer = Field(
+        description="enforce: it is put back at once; warn: people are told, and it stands; ignore: it stands.",
+        examples=["warn"],
+    )
+
+
+class Drift(StrictModel):
+    """What follows when somebody changes a room by hand; what is left out is as it ships."""
+
+    settings: DriftSetting | None = Field(
+        default=None,
+        description="Who may come in and read; less than enforce needs a reason and a name.",
+        examples=['{value: warn, because: "Board minute 2026-07 item 4", approved_by: deputy}'],
+    )
+    powers: DriftSetting | None = Field(
+        default=None,
+        description="Who may do what; less than enforce needs a reason and a name.",
+        examples=["enforce"],
+    )
+    links: DriftSetting | None = Field(
+        default=None, description="The space and the addresses by which a room is found.", examples=["warn"]
+    )
+    look: DriftSetting | None = Field(
+        default=None,
+        description="Name and purpose of a room; with enforce nobody can change them by hand.",
+        examples=["enforce"],
+    )
+
+
 class Policy(StrictModel):
     """A whole policy file. It names roles and never people."""
 
@@ -303,4 +340,9 @@ class Policy(StrictModel):
         default=None,
         description="Who is called first and who next when nobody answers, and how long each has.",
         examples=["{serious: [{call: safeguarding_lead, within: 30m}, {call: deputy, within: 30m}]}"],
+    )
+    drift: Drift = Field(
+        default_factory=Drift,
+        description="What follows when somebody changes by hand what the policy says.",
+        examples=["{look: warn}"],
     )

@@ -13,7 +13,7 @@ from policies.explain import Explained, explain_community, explain_room, rooms_t
 from policies.files import EXAMPLES
 from policies.load import load_policy
 from policies.people import People
-from policies.schema import Community, Group, Policy
+from policies.schema import Community, Drift, Group, Policy
 from policies.source import Source, read_yaml
 
 FILES = sorted(path for path in EXAMPLES.glob("*.yaml") if not path.name.endswith(".people.yaml"))
@@ -82,17 +82,20 @@ def test_every_key_that_a_file_holds_is_explained_by_its_line() -> None:
     assert set(policy.model_fields_set) == set(Policy.model_fields)
     assert policy.escalation is not None
     assert set(policy.escalation.model_fields_set) == set(Escalation.model_fields)
+    assert set(policy.drift.model_fields_set) == set(Drift.model_fields)
     source = read_yaml(text, "f")
     lines = {one.origin.where for one in (*explain_community(policy, source), *explain_room(policy, source, "room"))}
     for path in (
         *(("groups", "room", key) for key in Group.model_fields),
         *(("community", key) for key in SHOWN),
         *STEPS,
+        *DRIFT,
     ):
         assert f"f:{source.mark(path, key=True).line}" in lines, path
 
 
 STEPS = [("escalation", band, "steps", step) for band in BANDS for step in (0, 1)]
+DRIFT = [("drift", key) for key in Drift.model_fields]
 SHOWN = sorted(set(Community.model_fields) - {"id", "server"})
 FULL = """schema: 1
 community:
@@ -132,6 +135,11 @@ escalation:
   danger:
     - {call: [safeguarding_lead, deputy], within: 5m, outside_hours: agreed}
     - {call: same_again, within: 10 minutes}
+drift:
+  settings: {value: warn, because: Board minute 4, approved_by: deputy}
+  powers: enforce
+  links: ignore
+  look: enforce
 """
 
 

@@ -14,7 +14,7 @@ from policies.files import EXAMPLES
 from policies.findings import has_errors
 from policies.ladders import BUILT_IN
 from policies.load import load_people, load_policy
-from policies.schema import CodeOfConduct, Community, Group, PostingSetting, RiskAssessment, Role, Setting
+from policies.schema import CodeOfConduct, Community, Drift, Group, PostingSetting, RiskAssessment, Role, Setting
 from tests.support.paths import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs" / "policies.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_an_example_of_the_guide_is_accepted(block: str) -> None:
         assert load_policy(block, "guide").findings == ()
     else:
         base = yaml.load(BASE, Loader=yaml.BaseLoader)
-        assert said.keys() <= base.keys() | {"rules", "escalation"}
+        assert said.keys() <= base.keys() | {"rules", "escalation", "drift"}
         text = yaml.safe_dump(_numbers(merged(base, said)))
         loaded = load_policy(text, "guide")
         assert loaded.policy is not None, loaded.findings
@@ -71,6 +71,7 @@ def _numbers(data: Any) -> Any:
         Escalation,
         LadderBlock,
         StepBlock,
+        Drift,
     ],
 )
 def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:
