@@ -167,6 +167,14 @@ def apply(
 
 
 @app.command()
+def drift(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List what somebody changed by hand of what the policy says, within sixty days: who, when, and what followed."""
+    from appservice.cli.drifts import show_drifts
+
+    raise typer.Exit(show_drifts(_config(config), out, err, as_json=as_json))
+
+
+@app.command()
 def plans(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List what was applied within a year: when, how much, and whether it was undone."""
     from appservice.cli.policies import Screen, show_history

@@ -233,6 +233,16 @@ _SEEN = {
 }
 
 
+#: What was changed by hand, by its aspect in the policy; several, or a new one, get a word that says no more.
+_ASPECTS = {"settings", "powers", "links", "look"}
+
+
+def _aspect(ground: Ground, items: Items) -> str:
+    found = {item.get("aspect", "") for item in items}
+    aspect = found.pop() if len(found) == 1 else ""
+    return _words(ground, f"value.aspect.{aspect if aspect in _ASPECTS else 'several'}", {})
+
+
 def _what(ground: Ground, items: Items) -> str:
     kind = _kind(items)
     kind = "contact_details" if kind == "personal_data" else kind
@@ -262,6 +272,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
     **{f"value.pause.{unit}": frozenset({"count"}) for unit, _ in _UNITS},
     "value.hours.each": frozenset(),
     **{f"value.found.{name}": frozenset() for name in (*dict.fromkeys(_FOUND.values()), "several")},
+    **{f"value.aspect.{name}": frozenset() for name in (*sorted(_ASPECTS), "several")},
     **{f"value.what.{name}": frozenset() for name in (*sorted(_SEEN), "several")},
     **{f"value.own.{name}": frozenset() for name in (*sorted(_OWN), "several")},
 }
@@ -270,6 +281,7 @@ WITHIN: Mapping[str, frozenset[str]] = {
 VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "about": _field("about"),
     "again": _again,
+    "aspect": _aspect,
     "case": _case,
     "earlier": _field("earlier"),
     "conduct_address": _field("conduct_address"),

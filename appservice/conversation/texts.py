@@ -139,6 +139,10 @@ TEXTS: Mapping[str, Text] = {
         ),
         mentions=called,
     ),
+    **{
+        f"card.drift.{what}": Text((part(f"card.drift.{what}", "aspect", "rooms", *more), part("shared.drift")))
+        for what, more in {"put_back": (), "stands": (), "failed": (), "final": (), "contested": ("count",)}.items()
+    },
     "request.not_yours": _reply("request.not_yours"),
     "request.unknown": _reply("request.unknown"),
     "request.added": _reply("request.added"),

@@ -13,7 +13,8 @@ class Event:
 
     `event_id`, `room_id`, `sender` and `type` are empty where the homeserver sent nothing usable; `origin_server_ts`
     (ms) is then 0. `content` is as hostile as its author: only its being a mapping is certain. `state_key` is None for
-    messages. `redacted` tells that the homeserver already emptied it.
+    messages. `redacted` tells that the homeserver already emptied it; `redacted_by` and `redacted_ms` who had it do so,
+    and when.
     """
 
     event_id: str
@@ -25,6 +26,8 @@ class Event:
     state_key: str | None = None
     redacts: str | None = None
     redacted: bool = False
+    redacted_by: str = ""
+    redacted_ms: int = 0
 
     @property
     def is_state(self) -> bool:

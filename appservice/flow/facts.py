@@ -31,6 +31,17 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Who made a piece of state what it is, and when (ms since 1970). `event_id` is the state event; `cause` is the event
+    to point at, the same one unless it was redacted since ("" if it is not known)."""
+
+    event_id: str
+    cause: str
+    sender: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoomFacts:
     """One room as we know it.
 
@@ -182,8 +193,12 @@ class Ghosts:
     guardian: str
     custodian: str
 
+    @property
+    def all(self) -> tuple[str, str, str]:
+        return (self.steward, self.guardian, self.custodian)
+
     def __contains__(self, user_id: object) -> bool:
-        return user_id in (self.steward, self.guardian, self.custodian)
+        return user_id in self.all
 
 
 @dataclass(frozen=True, slots=True)

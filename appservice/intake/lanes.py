@@ -25,6 +25,9 @@ from appservice.store import AuditLine, Commit, Database, Questions, StoreRefuse
 
 log = structlog.get_logger()
 
+#: Type and state key.
+StateKey = tuple[str, str]
+
 #: Failures of one handler on one input before it is set aside.
 TRIES = 3
 #: Rooms whose state is read at the same time, because an input waits for it, and in the background.
@@ -83,6 +86,9 @@ class Lanes:
         self.text_purged: Callable[[], None] = lambda: None
         #: by type of effect, what is committed beside its row: the message that it removes, sealed
         self.beside: dict[str, Callable[[EventInput, Effect], Commit]] = {}
+        #: sees each event that changed state, whoever sent it, and returns rows; also what a reading showed to be new
+        self.moved: Callable[[EventInput], Commit] = lambda _item: Commit()
+        self.found_moved: Callable[[str, Collection[StateKey]], Commit] = lambda _room_id, _keys: Commit()
         #: sees all effects of an input, and returns those that may be
         self.gate: Callable[[EventInput, Facts, list[Effect]], list[Effect]] = lambda _item, _facts, effects: effects
         #: is told of each input in a room of ours, and what is done about it
@@ -175,6 +181,11 @@ class Lanes:
             moved = self._projection.apply(event) if pushed else self._projection.heard_late(event)
             if moved is not None:
                 into.commit.add(moved)
+            if event.type != "m.room.member":
+                into.commit.add(self.moved(item))
+        elif event.type == "m.room.redaction" and (emptied := self._projection.redact(event)) is not None:
+            into.commit.add(emptied)
+            into.commit.add(self.moved(item))
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
         if event.sender in self._ghosts or not (facts.room.managed or _asks_us_in(self._ghosts, event)):
@@ -311,6 +322,7 @@ class Lanes:
 
         Raises `Unreachable`, `StoreRefused`.
         """
+        before = self._projection.written(room_id)
         for _ in range(TRIES):
             moves = self._projection.moves(room_id)
             state = await self._state(room_id)
@@ -322,6 +334,9 @@ class Lanes:
             rows = self._projection.vanish(room_id)
         else:
             rows = self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
+            now = self._projection.written(room_id)
+            if before:
+                rows.add(self.found_moved(room_id, [key for key in now if now[key] != before.get(key)]))
         await self._database.commit(rows)
 
     async def _state(self, room_id: str) -> list[dict[str, Any]] | None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules, Turns
+from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules, Turns, Written
+from appservice.intake.written import emptied_by, pruned, written_from, written_of, written_record
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 
@@ -44,6 +45,7 @@ class _Room:
     facts: RoomFacts
     members: dict[str, str] = field(default_factory=dict)
     state: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    written: dict[tuple[str, str], Written] = field(default_factory=dict)
     taken_out: set[str] = field(default_factory=set)
     moves: int = 0
 
@@ -94,6 +96,11 @@ class Projection:
         """Return how often a room has moved on: whoever reads it compares before and after."""
         room = self._rooms.get(room_id)
         return room.moves if room else 0
+
+    def written(self, room_id: str) -> Mapping[tuple[str, str], Written]:
+        """Return who made each piece of a room's state what it is, as far as that is known."""
+        room = self._rooms.get(room_id)
+        return dict(room.written) if room else {}
 
     def facts(self, room_id: str, now_ms: int, before: str | None = None) -> Facts:
         room = self._rooms.get(room_id)
@@ -189,6 +196,10 @@ class Projection:
                 self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
             else:
                 self._move(room, event)
+        known = self.written(room_id)
+        for at, one in room.written.items():
+            if not one.cause and (before := known.get(at)) is not None and before.event_id == one.event_id:
+                room.written[at] = before  # the stream told of the redaction itself
         # A state tells of who knocks that they knock, and not that a person took them out before.
         room.taken_out |= {one for one in removed if room.members.get(one) in _ASKING}
         self._put(room)
@@ -259,6 +270,20 @@ class Projection:
         self._put(room)
         return Commit(rooms=[self._room_row(event.room_id)])
 
+    def redact(self, redaction: Event) -> Commit | None:
+        """Take a redaction: one of state that holds now empties it. Return the rows to commit, None where it did not."""
+        room = self._rooms.get(redaction.room_id)
+        if room is None or not room.facts.creator or redaction.redacts is None:
+            return None
+        key = next((key for key, one in room.written.items() if one.event_id == redaction.redacts), None)
+        if key is None:
+            return None
+        room.moves += 1
+        room.state[key] = pruned(key[0], room.state[key])
+        room.written[key] = emptied_by(redaction, redaction.redacts)
+        self._put(room)
+        return Commit(rooms=[self._room_row(redaction.room_id)])
+
     def _apply_member(self, room: _Room, event: Event) -> Commit | None:
         user_id = event.state_key or ""
         known = room.members.get(user_id)
@@ -297,13 +322,17 @@ class Projection:
         if event.type == MARKER_TYPE and event.state_key == "":
             if event.sender not in self._ghosts or room.facts.creator not in self._ghosts:
                 return
-            community, group = event.content.get("community"), event.content.get("group")
+            # What was said when the room was made holds for ever, whatever becomes of the mark.
+            made = room.state.get(("m.room.create", ""), {}).get(MARKER_TYPE)
+            said = made if isinstance(made, Mapping) else event.content
+            community, group = said.get("community"), said.get("group")
             if isinstance(community, str) and isinstance(group, str):
                 place = _SPECIAL.get(group, Place.GROUP)
                 room.facts = replace(room.facts, place=place, community=community, group=group)
             else:
                 room.facts = replace(room.facts, place=Place.UNMANAGED)
         room.state[(event.type, event.state_key)] = event.content
+        room.written[(event.type, event.state_key)] = written_of(event)
 
     def _membership(self, event: Event, removed: bool = False) -> str | None:
         """What a member event makes of a person; None for who was taken out by us and may be asked again.
@@ -354,7 +383,10 @@ class Projection:
             "community": facts.community,
             "group": facts.group,
             "creator": facts.creator,
-            "state": [[kind, key, content] for (kind, key), content in facts.state.items()],
+            "state": [
+                [*at, content, *written_record(self._rooms[room_id].written.get(at))]
+                for at, content in facts.state.items()
+            ],
             "taken_out": sorted(self._rooms[room_id].taken_out),
         }
         return {"homeserver": self._homeserver, "room_id": room_id, "record": encode(record)}
@@ -364,6 +396,8 @@ class Projection:
 
 
 def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:
-    state = {(kind, key): content for kind, key, content in record["state"]}
+    state = {(entry[0], entry[1]): entry[2] for entry in record["state"]}
+    written = {(entry[0], entry[1]): one for entry in record["state"] if (one := written_from(entry)) is not None}
     facts = RoomFacts(room_id, Place(record["place"]), record["community"], record["group"], creator=record["creator"])
-    return _Room(facts, state=state, taken_out=set(record.get("taken_out", ())))  # absent in rows of earlier versions
+    taken_out = set(record.get("taken_out", ()))  # absent in rows of earlier versions
+    return _Room(facts, state=state, written=written, taken_out=taken_out)

@@ -69,6 +69,7 @@ def parse_event(raw: object, room_id: str | None = None) -> Event:
     redacts = wire.redacts
     if redacts is None and wire.type == "m.room.redaction":
         redacts = _optional_identifier(content.get("redacts"))  # room version 11 and later
+    because = _mapping(wire.unsigned.get("redacted_because"))
     return Event(
         event_id=wire.event_id or _substitute_id(raw),
         room_id=room_id if room_id is not None else wire.room_id,
@@ -79,6 +80,8 @@ def parse_event(raw: object, room_id: str | None = None) -> Event:
         state_key=wire.state_key,
         redacts=redacts,
         redacted="redacted_because" in wire.unsigned,
+        redacted_by=_identifier(because.get("sender")),
+        redacted_ms=_timestamp(because.get("origin_server_ts")),
     )
 
 

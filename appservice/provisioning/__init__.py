@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appservice.provisioning.apply import Applied, Applier, Made, Progress
+from appservice.provisioning.drift_book import DriftBook, Episode
 from appservice.provisioning.elsewhere import TooLarge
 from appservice.provisioning.observe import Observer, identities_of
 from appservice.provisioning.reconcile import Find, Provisioner, Reconciled
@@ -10,6 +11,8 @@ from appservice.provisioning.reconcile import Find, Provisioner, Reconciled
 __all__ = [
     "Applied",
     "Applier",
+    "DriftBook",
+    "Episode",
     "Find",
     "Made",
     "Observer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -27,6 +27,8 @@ ROUNDS: Final = 3
 #: Seconds until what we did must have come back to us in the stream; after that the rooms are read.
 _STREAM_S: Final = 5.0
 
+#: Which changes are not made now, though the policy asks for them.
+Leave = Callable[[Change], bool]
 #: Who may be there at this moment: the people file's people, with what was approved since.
 Standing = Callable[[], People]
 #: Which rooms are to get successors, or be adopted, by key: what is there is given.
@@ -73,11 +75,8 @@ class Provisioner:
         self._applier = applier
         self._identities = identities_of(ghosts)
         self._busy = asyncio.Lock()
-
-    @property
-    def busy(self) -> bool:
-        """Whether a plan is being applied."""
-        return self._busy.locked()
+        #: whether a whole plan is being applied, so that what comes back to us may be of our own doing
+        self.applying = False
 
     async def plan(
         self, community: DesiredCommunity, people: People, *, audit: bool = False, find: Find | None = None
@@ -105,37 +104,60 @@ class Provisioner:
         *,
         first: Plan | None = None,
         progress: Progress | None = None,
+        leave: Leave = lambda _change: False,
     ) -> Reconciled:
-        """Make `community` true, starting with the plan `first` if there is one.
+        """Make `community` true, starting with the plan `first` if there is one, but for what is to be left.
 
         What is refused is reported and keeps nothing else from being done. Raises `HomeserverError`, `StoreRefused`
         where nothing could be seen or planned; call it again.
         """
         async with self._busy:
-            todo = first if first is not None else await self.plan(community, standing())
-            result = Reconciled(planned=todo.calls)
-            while not todo.empty and result.rounds < ROUNDS:
-                applied = await self._applier.apply(todo, progress)
-                result.take(applied)
-                await self._observer.moved_on(community)
-                left = await self._left(community, standing, applied)
-                if not left:
-                    break
-                log.info("moved_meanwhile", changes=len(left))
-                await self._observer.read({change.room_id for change in left if change.room_id.startswith("!")})
-                todo = _without(await self.plan(community, standing()), applied)
-            now = self.present(community, standing())
-            result.remaining = len(_without(now, None, result.undone).changes)
-            result.notes = now.notes
-            result.rooms = {key: room.room_id for key, room in self._observer.present(community).rooms.items()}
-            return result
+            self.applying = True
+            try:
+                return await self._apply(community, standing, first, progress, leave)
+            finally:
+                self.applying = False
 
-    async def _left(self, community: DesiredCommunity, standing: Standing, applied: Applied) -> tuple[Change, ...]:
+    async def repair(self, look: Callable[[], Plan]) -> Applied:
+        """Make the plan that `look` returns when nothing else is being done. Nothing is read, nothing is looked at again."""
+        async with self._busy:
+            return await self._applier.apply(look())
+
+    async def _apply(
+        self,
+        community: DesiredCommunity,
+        standing: Standing,
+        first: Plan | None,
+        progress: Progress | None,
+        leave: Leave,
+    ) -> Reconciled:
+        todo = first if first is not None else await self.plan(community, standing())
+        todo = _but(todo, leave)
+        result = Reconciled(planned=todo.calls)
+        while not todo.empty and result.rounds < ROUNDS:
+            applied = await self._applier.apply(todo, progress)
+            result.take(applied)
+            await self._observer.moved_on(community)
+            left = await self._left(community, standing, applied, leave)
+            if not left:
+                break
+            log.info("moved_meanwhile", changes=len(left))
+            await self._observer.read({change.room_id for change in left if change.room_id.startswith("!")})
+            todo = _without(_but(await self.plan(community, standing()), leave), applied)
+        now = _but(self.present(community, standing()), leave)
+        result.remaining = len(_without(now, None, result.undone).changes)
+        result.notes = now.notes
+        result.rooms = {key: room.room_id for key, room in self._observer.present(community).rooms.items()}
+        return result
+
+    async def _left(
+        self, community: DesiredCommunity, standing: Standing, applied: Applied, leave: Leave
+    ) -> tuple[Change, ...]:
         """What is left to do, beside what failed, when all that we did has come back to us in the stream."""
         until = time.monotonic() + _STREAM_S
         while True:
             began = time.monotonic()
-            left = _without(self.present(community, standing()), applied).changes
+            left = _without(_but(self.present(community, standing()), leave), applied).changes
             if not left or began > until:
                 return left
             await asyncio.sleep(max(0.02, 4 * (time.monotonic() - began)))
@@ -154,6 +176,12 @@ def _without(planned: Plan, applied: Applied | None, undone: Iterable[Made] = ()
     tried = {_aim(made.change) for made in (applied.undone if applied is not None else undone)}
     left = tuple(change for change in planned.changes if _aim(change) not in tried)
     return Plan(planned.community, planned.policy, left, planned.notes)
+
+
+def _but(planned: Plan, leave: Leave) -> Plan:
+    """Return the plan without what is to be left."""
+    left = tuple(change for change in planned.changes if not leave(change))
+    return planned if len(left) == len(planned.changes) else replace(planned, changes=left)
 
 
 def _aim(change: Change) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ from appservice.service.clock import SystemClock
 from appservice.service.config import BadConfiguration, Config, Registration, ghosts_of
 from appservice.service.control import Control
 from appservice.service.detectors import concern, conduct, media, slow_mode
+from appservice.service.drifting import DriftWatch
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
 from appservice.service.report import status_of
@@ -155,8 +156,7 @@ class Core:
         self._watch_for_older_copies()
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
-        self.endpoint.passed_over = self.gap.soon
-        self.endpoint.in_order = self.gap.caught_up
+        self.endpoint.passed_over, self.endpoint.in_order = self.gap.soon, self.gap.caught_up
         observer = Observer(
             self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
         )
@@ -174,6 +174,7 @@ class Core:
             self._take_into_force,
             self.room_plans.members.beside,
         )
+        self.drift = DriftWatch(self, observer, clock)
         self.control = Control(self.governance, self.endpoint.authorised, lambda: self.ready)
         self.upkeep = Upkeep(self.database, clock)
         self.lanes.text_purged = self.upkeep.text_was_purged
@@ -210,6 +211,7 @@ class Core:
         )
         self.projection.rules = standing
         self.casework.follow(standing, said.policy)
+        self.drift.follow(said.community)
         self.direct_rooms.community = said.community.id
         self.lanes.handlers = (
             concern(),
@@ -266,6 +268,7 @@ class Core:
         await self.casework.load()
         await self.room_plans.load()
         self.turns.load(self.casework.cases())
+        await self.drift.book.load(self.database)
         await self._govern()
         await self.gap.start()
         resumed = await self.lanes.resume(), await self.outbox.resume()
@@ -325,6 +328,7 @@ class Core:
                 await self.governance.keep()
                 self.waiting_for = None
                 self.ready = True
+                self.drift.begin()
                 log.info("ready", rooms=len(list(self.projection.rooms())))
             except Unreachable:
                 await asyncio.sleep(0.5)
@@ -381,6 +385,7 @@ class Core:
         for task in self._tasks:
             task.cancel()
         await self.control.close()
+        await self.drift.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.lanes.close()
         await self.outbox.close()

@@ -16,12 +16,14 @@ import structlog
 from appservice.effects import Audit
 from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
+from appservice.provisioning import Applied as Made
 from appservice.provisioning import Find, Progress, Provisioner, Reconciled
 from appservice.service.consent import Consent, Proposed, Undoing
 from appservice.service.history import Applied, History, NothingToUndo
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.service.succession import Asked, CannotFollow, Successions
 from appservice.store import AuditLine, Commit, Database, Questions
+from policies.changes import Change
 from policies.compile import policy_digest
 from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
@@ -74,6 +76,8 @@ class Governance:
         self._unguarded = False
         self.held: tuple[Share, ...] = ()
         self._told = told
+        #: whether a change would put back what somebody did by hand, and the policy says to leave it
+        self.left_alone: Callable[[Change], bool] = lambda _change: False
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -322,10 +326,11 @@ class Governance:
                 # It was cut off: what was done, and not told us, is not done again.
                 await self._provisioner.audit(self.said.community)
             present = self._provisioner.present(self.said.community, self.standing.people())
+            missing = [change for change in present.changes if not self.left_alone(change)]
             if self._unguarded and not await self._let_pass(present):
                 return
-            if again or not self.settled or not present.empty:
-                await self._reconcile()
+            if again or not self.settled or missing:
+                await self._reconcile(leave=self.left_alone)
 
     async def _let_pass(self, present: Plan) -> bool:
         """Whether what the configuration brought may be made true: not if it takes from many people at once.
@@ -351,11 +356,21 @@ class Governance:
             await self._provisioner.audit(self.said.community)
             await self.keep()
 
-    async def _reconcile(self, first: Plan | None = None, progress: Progress | None = None) -> Reconciled:
+    async def repair(self, look: Callable[[], Plan]) -> Made | None:
+        """Make a small plan that `look` returns when nothing else is under way; None where no room may be touched yet."""
+        async with self._changing:
+            return None if self.said is None or self._unguarded else await self._provisioner.repair(look)
+
+    async def _reconcile(
+        self,
+        first: Plan | None = None,
+        progress: Progress | None = None,
+        leave: Callable[[Change], bool] = lambda _change: False,
+    ) -> Reconciled:
         assert self.said is not None
         assert self.standing is not None
         result = await self._provisioner.apply(
-            self.said.community, self.standing.people, first=first, progress=progress
+            self.said.community, self.standing.people, first=first, progress=progress, leave=leave
         )
         self.remaining = len(result.undone) + result.remaining
         for note in result.notes:

@@ -30,6 +30,11 @@ def status_of(core: Core) -> dict[str, Any]:
         )
     elif core.governance.remaining and core.ready:
         problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
+    drift = core.drift.book.counts
+    if drift["standing"]:
+        problems.append(f"{drift['standing']} settings were changed by hand, and stand: `inglenook drift` lists them")
+    if drift["contested"]:
+        problems.append("a setting is changed again and again: `inglenook drift` says by whom")
     problems += core.casework.vault_problems
     if core.casework.evidence.failures:
         problems.append(f"{core.casework.evidence.failures} removed messages could not be sealed")
@@ -70,6 +75,7 @@ def status_of(core: Core) -> dict[str, Any]:
             "incomplete": core.gap.incomplete,
             "failures": core.gap.failures,
         },
+        "drift": drift,
         "cases": dict(core.casework.book.counts),
         "shadow_7_days": dict(core.casework.shadow.counts),
         "store": {"commits": core.database.commits, "refusing": core.database.refusing},

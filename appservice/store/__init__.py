@@ -5,6 +5,7 @@ from __future__ import annotations
 from appservice.store.audit import Verification, anchor, verify
 from appservice.store.commit import AuditLine, Commit
 from appservice.store.database import Database, StoreRefused
+from appservice.store.drift_rows import read_drifts
 from appservice.store.migrate import StoreTooNew, ensure_current
 from appservice.store.proposals import proposals
 from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect, StoredPolicy
@@ -25,5 +26,6 @@ __all__ = [
     "anchor",
     "ensure_current",
     "proposals",
+    "read_drifts",
     "verify",
 ]

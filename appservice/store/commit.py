@@ -52,6 +52,8 @@ class Commit:
     applied_plans: list[dict[str, Any]] = field(default_factory=list)
     #: plans proposed in rooms; a newer record of one replaces the older one
     proposals: list[dict[str, Any]] = field(default_factory=list)
+    #: what somebody changed by hand; a newer row of one event says how often since, and what followed
+    drifts: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: puts memory back as it was before these rows, where they were refused; run in reverse
     undo: list[Callable[[], None]] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Commit:
         self.in_force += other.in_force
         self.applied_plans += other.applied_plans
         self.proposals += other.proposals
+        self.drifts += other.drifts
         self.positions += other.positions
         self.undo += other.undo
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
@@ -112,6 +115,7 @@ class Commit:
             or self.in_force
             or self.applied_plans
             or self.proposals
+            or self.drifts
             or self.positions
             or self.forget_before_ms
             or self.evidence_before_ms

@@ -255,6 +255,26 @@ proposals = Table(
     Column("record", LargeBinary, nullable=False),
 )
 
+#: What somebody changed by hand of what the policy says: who, when (ms), how often within an hour, and what followed.
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("event_id", String, primary_key=True),
+    Column("room_id", String, nullable=False),
+    Column("community", String, nullable=False),
+    Column("grp", String, nullable=False),
+    Column("aspect", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("state_key", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("first_ms", Integer, nullable=False),
+    Column("last_ms", Integer, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("done", String, nullable=False),
+    Index("drifts_last", "last_ms"),
+)
+
 #: Where we stand in streams of others: the gap check's token, and the like.
 positions = Table(
     "positions",

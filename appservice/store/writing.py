@@ -16,6 +16,7 @@ from appservice.store.schema import (
     cases,
     concerns,
     direct_rooms,
+    drifts,
     evidence,
     evidence_reads,
     in_force,
@@ -84,6 +85,8 @@ _in_force = _upsert(
 )
 _applied_plans = _upsert(applied_plans, "undone_by")
 _proposals = _upsert(proposals, "record")
+_drifts = _upsert(drifts, "last_ms", "times", "done")
+_drifts_forget = delete(drifts).where(drifts.c.last_ms < bindparam("before"))
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -137,6 +140,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_in_force, commit.in_force),
         (_applied_plans, commit.applied_plans),
         (_proposals, commit.proposals),
+        (_drifts, commit.drifts),
         (_positions, commit.positions),
     ):
         if rows:
@@ -146,7 +150,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
 
 def _forget(connection: Connection, commit: Commit) -> None:
     if commit.forget_before_ms is not None:
-        for statement in (_journal_forget, _outbox_forget, _concerns_forget, _shadowed_forget):
+        for statement in (_journal_forget, _outbox_forget, _concerns_forget, _shadowed_forget, _drifts_forget):
             connection.execute(statement, {"before": commit.forget_before_ms})
     if commit.evidence_before_ms is not None:
         for statement in _evidence_forget:

@@ -50,6 +50,8 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "passed_on": (None, "yes", "no"),
     "count": (None, "1", "30"),
     "stands": (None, "yes", "no"),
+    # of what was changed by hand
+    "aspect": ("settings", "powers", "links", "look", "something new"),
     # of a newcomer
     "own_hours": (None, "yes"),
     "pause": (None, "30", "60", "300", "3600", "21600"),
@@ -98,6 +100,7 @@ TOGETHER = (
     ("asked", "stands", "told"),
     ("reference", "owner", "words", "edit", "cut", "next", "around"),
     ("pause", "words"),
+    ("aspect",),
     ("welcome", "conduct_version", "conduct_text", "conduct_address", "opens"),
     ("plan", "plan_state", "what_plan"),
     ("plan", "plan_state", "why", "owner"),
@@ -108,6 +111,7 @@ TOGETHER = (
 )
 #: The same in lists of several items.
 IN_LISTS = (
+    ("aspect",),
     ("told", "count", "state"),
     ("around", "stood", "words"),
     ("welcome", "own_hours"),
