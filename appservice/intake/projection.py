@@ -36,8 +36,9 @@ _ASKING = {"knock", "invite", "ban"}
 #: How a person can be told something: in a room they are in, not before they answer an invite, not since they left or
 #: while they refuse our invites or ignore us.
 REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocked", "ignored"
-#: State events of one room that are kept; our rooms hold some twenty, and members may not write more.
-_STATE_AT_MOST = 1000
+#: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows;
+#: members may not write more.
+_STATE_AT_MOST = 10_000
 
 
 @dataclass(slots=True)
