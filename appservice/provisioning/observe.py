@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from appservice.flow import Ghosts, Place, RoomFacts
-from appservice.intake import LEFT, REMOVED, Lanes, Projection
+from appservice.intake import REMOVED, Lanes, Projection
 from appservice.matrix import AdminCapability, HomeserverClient, Rejected
 from appservice.provisioning.elsewhere import Elsewhere
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 #: Rooms read at the same time in an audit: few, since nobody waits for it.
 _READS_AT_ONCE: Final = 4
+#: Of so many audits each room is read whole in one; in the others who is in it, and their powers, are compared.
+WHOLE_IN_TURN: Final = 24
 #: Of several rooms of ours with one key, the last in this order stands for it.
 _RANKS: Final[Sequence[Standing]] = ("foreign", "closed", "gone", "abandoned", "governed")
 _ALIAS: Final = ("m.room.canonical_alias", "")
@@ -52,6 +54,10 @@ class Observer:
         self._pointing: dict[str, str | None] = {}
         self._elsewhere = Elsewhere(client, ghosts)
         self.reads = 0
+        #: how often something of the stream may have passed us: the next audit then reads every room whole
+        self.missed: Callable[[], int] = lambda: 0
+        self._missed_before = 0
+        self._turn = 0
 
     async def made(self, community: str, key: RoomKey, old: str | None = None) -> str | None:
         """Return the id of a room that a createRoom without an answer may have made, to take the place of `old` if there
@@ -239,8 +245,47 @@ class Observer:
 
     async def audit(self, community: DesiredCommunity) -> None:
         """Read every room of the community anew: one call each. Raises `HomeserverError`, `StoreRefused`."""
-        observed = self.present(community)
-        await self.read(room.room_id for room in observed.rooms.values())
+        await self.read(self._of(community))
+
+    async def glance(self, community: DesiredCommunity) -> None:
+        """Compare who is in each room, and who has power there, with what we know; read whole where that differs.
+
+        State of other kinds comes by the stream and its gap check. A part of the rooms is read whole each time, in turn,
+        and all of them after something of the stream may have been missed. Raises `HomeserverError`, `StoreRefused`.
+        """
+        missed, before = self.missed(), self._missed_before
+        room_ids = self._of(community)
+        turn, self._turn = self._turn, (self._turn + 1) % WHOLE_IN_TURN
+        whole = room_ids if missed != before else room_ids[turn::WHOLE_IN_TURN]
+        slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def one(room_id: str) -> str | None:
+            async with slots:
+                return None if await self._is_as_known(room_id) else room_id
+
+        others = await asyncio.gather(*(one(room_id) for room_id in set(room_ids).difference(whole)))
+        await self.read([*whole, *(room_id for room_id in others if room_id is not None)])
+        self._missed_before = missed
+
+    def _of(self, community: DesiredCommunity) -> list[str]:
+        return sorted(room.room_id for room in self.present(community).rooms.values())
+
+    async def _is_as_known(self, room_id: str) -> bool:
+        moves = self._projection.moves(room_id)
+        viewer = self._ghosts.guardian
+        self.reads += 2
+        try:
+            joined = await self._client.joined_members(room_id, viewer)
+            powers = await self._client.state_event(room_id, "m.room.power_levels", "", viewer)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return False  # the guardian is not there any more, or there are no powers
+        room = self._projection.room(room_id)
+        if room is None or self._projection.moves(room_id) != moves:
+            return False
+        known = {user_id for user_id, membership in room.members.items() if membership == "join"}
+        return known == joined and room.power_levels == powers
 
     async def notice_vanished(self) -> int:
         """Read anew the rooms that the guardian is not in any more, by one call for all; return how many."""
@@ -292,14 +337,13 @@ def _observed(facts: RoomFacts, key: RoomKey, only: Ghosts | None = None) -> Obs
     """Return a room as the planner sees it; of its members those of `only`, if that is given."""
     more = facts.create.get("additional_creators")
     creators = {facts.creator, *(who for who in more if isinstance(who, str))} if isinstance(more, list) else set()
-    members: dict[str, Membership] = {
-        user_id: LEFT if membership == REMOVED else membership  # type: ignore[misc]  # the projection keeps only these
-        for user_id, membership in (
-            facts.members.items()
-            if only is None
-            else [(one, facts.members[one]) for one in only.all if one in facts.members]
-        )
-    }
+    wanted: Mapping[str, str] = facts.members
+    if only is not None:
+        wanted = {one: facts.members[one] for one in only.all if one in facts.members}
+    members: dict[str, Membership] = dict(wanted)  # type: ignore[arg-type]  # the projection keeps only these
+    if REMOVED in wanted.values():  # looked for first: there are hundreds of thousands of members, and few such ones
+        gone: Membership = "left"
+        members |= dict.fromkeys((one for one, membership in wanted.items() if membership == REMOVED), gone)
     return ObservedRoom(
         room_id=facts.room_id,
         key=key,

@@ -166,6 +166,10 @@ class Provisioner:
         """Read every room of the community anew. Raises `HomeserverError`, `StoreRefused`."""
         await self._observer.audit(community)
 
+    async def glance(self, community: DesiredCommunity) -> None:
+        """Look at every room at the cost of who is in it and who has power. Raises as `audit`."""
+        await self._observer.glance(community)
+
     async def notice_vanished(self) -> int:
         """Look which rooms the homeserver has no more; return how many were lost. Raises as `audit`."""
         return await self._observer.notice_vanished()

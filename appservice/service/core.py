@@ -57,7 +57,7 @@ log = structlog.get_logger()
 
 #: Devices whose transaction ids the homeserver remembers for us (24 h, over restarts).
 DEVICE = "INGLENOOK"
-#: Seconds between two audits, in which each room is read once.
+#: Seconds between two audits, in which each room is looked at.
 AUDIT_S = 3600.0
 #: Seconds that a start waits at most for what was missed, before rooms are compared with the policy.
 _CATCH_UP_S = 10.0
@@ -367,7 +367,7 @@ class Core:
         await self._remember("rooms_learnt", "yes")
 
     async def _audits(self) -> None:
-        """Every hour each room is read once, and what was missed is made good."""
+        """Every hour each room is looked at, and what was missed is made good."""
         while True:
             await asyncio.sleep(AUDIT_S)
             if self.ready:

@@ -47,6 +47,7 @@ class DriftWatch:
         self._work: dict[str, asyncio.Task[None]] = {}
         self._woken: dict[str, asyncio.Event] = {}
         self.book = DriftBook(self._homeserver, clock)
+        observer.missed = lambda: core.gap.incomplete + core.gap.failures
         core.lanes.moved = self.moved
         core.lanes.found_moved = self.found_moved
         core.governance.left_alone = self.left_alone

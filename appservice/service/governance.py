@@ -348,12 +348,12 @@ class Governance:
         return True
 
     async def audit(self) -> None:
-        """Read every room once, and make good what was missed. Raises as `keep`."""
+        """Look at every room, cheaply, and make good what was missed. Raises as `keep`."""
         if self.review_due is not None:
             log.warning("risk_assessment_review_due", since=str(self.review_due))
         if self.said is not None:
             await self._provisioner.notice_vanished()
-            await self._provisioner.audit(self.said.community)
+            await self._provisioner.glance(self.said.community)
             await self.keep()
 
     async def repair(self, look: Callable[[], Plan]) -> Made | None:

@@ -45,6 +45,9 @@ class ModelProvisioner:
     async def audit(self, community: DesiredCommunity) -> None:
         return None
 
+    async def glance(self, community: DesiredCommunity) -> None:
+        return None
+
     async def notice_vanished(self) -> int:
         return 0
 
