@@ -20,7 +20,7 @@ from appservice.operations.errors import OperationFailed
 from benchmarks.figures import NOT_FOR_QUOTING, Figure, machine, show, write
 from benchmarks.settings import Settings
 
-NAMES = ("reaction", "load", "intake", "ready", "idle", "plan", "doors", "rules", "show")
+NAMES = ("reaction", "load", "intake", "ready", "idle", "plan", "planner", "drift", "audit", "doors", "rules", "show")
 _ROOT = Path(__file__).parent.parent
 _MODULES = {"load": "burst"}
 
