@@ -139,7 +139,8 @@ class Planner:
 
         Who is in it is not looked at, and no other room but those that it links to need be observed.
         """
-        if self._standing.get(key) == "governed" and key not in self._old:  # what takes the place of another is for a whole plan
+        # What takes the place of another room is for a whole plan.
+        if self._standing.get(key) == "governed" and key not in self._old:
             self._keep(self._community.room(key), self._observed.rooms[key], None)
         return tuple(change for change in self._ordered() if isinstance(change, SetState))
 
