@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from policies.changes import Change
 from policies.creation import key_of
 from policies.findings import Finding
 from policies.notes import Note
@@ -12,7 +13,7 @@ from policies.schema import Policy
 from policies.source import read_yaml
 from policies.times import a_year_after
 
-__all__ = ["assessment_lacking", "refusal_without_assessment", "with_assessment_note"]
+__all__ = ["assessment_lacking", "refusal_without_assessment", "risky", "with_assessment_note"]
 
 _ADVICE = (
     'Think it over with the safeguarding lead, then write under community: "risk_assessment: {reviewed: YYYY-MM-DD, '
@@ -20,18 +21,27 @@ _ADVICE = (
 )
 
 
-def assessment_lacking(policy: Policy, plan: Plan, today: date) -> str | None:
-    """Return in a sentence why the risky changes of a plan may not be made yet; None if they may, or there are none.
+def risky(plan: Plan) -> tuple[Change, ...]:
+    """Return the changes of a plan that expose people or cannot be undone.
 
-    A room that the plan makes is no such change: nobody is in it, and nothing was said there.
+    What is done in a room that the plan makes is no such change: nobody is in it, and nothing was said there.
     """
-    risky = [
+    return tuple(
         change
         for change in plan.changes
         if change.change_class in ("exposing", "one_way") and key_of(change.room_id) is None
-    ]
+    )
+
+
+def assessment_lacking(policy: Policy, plan: Plan, today: date, last: date | None = None) -> str | None:
+    """Return in a sentence why the risky changes of a plan may not be made yet; None if they may, or there are none.
+
+    last: the day on which the last policy with such changes was put in force. A review from before that day was made
+    of another community than this one has become, so it cannot speak for what comes next.
+    """
+    found = risky(plan)
     risk = policy.community.risk_assessment
-    if not risky:
+    if not found:
         return None
     if risk is None:
         why = "there is no risk assessment"
@@ -39,11 +49,16 @@ def assessment_lacking(policy: Policy, plan: Plan, today: date) -> str | None:
         why = f"the risk assessment says that it was reviewed on {risk.reviewed}, which is still to come"
     elif a_year_after(risk.reviewed) < today:
         why = f"the risk assessment was last reviewed on {risk.reviewed}, more than a year ago"
+    elif last is not None and risk.reviewed < last:
+        why = (
+            f"the risk assessment was last reviewed on {risk.reviewed}, before the last change of this sort was put in "
+            f"force on {last}"
+        )
     else:
         return None
-    many = f"{len(risky)} changes expose people or cannot be undone"
+    many = f"{len(found)} changes expose people or cannot be undone"
     one = "1 change exposes people or cannot be undone"
-    return f"{many if len(risky) > 1 else one}, and {why}"
+    return f"{many if len(found) > 1 else one}, and {why}"
 
 
 def with_assessment_note(plan: Plan, lacking: str | None) -> Plan:

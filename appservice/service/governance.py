@@ -142,7 +142,7 @@ class Governance:
     async def plan(self, files: PolicyFiles, *, audit: bool = False) -> tuple[Said, Plan]:
         """Return what `files` say, and what would be done if they were applied.
 
-        Raises `BadPolicy`, and `HomeserverError` where something must be looked up and cannot be.
+        Raises `BadPolicy`, `StoreRefused`, and `HomeserverError` where something must be looked up and cannot be.
         """
         said = await self._acceptable(files)
         standing = self._succeeding(said)
@@ -150,14 +150,22 @@ class Governance:
         late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
         told = replace(said, advice=(*said.advice, *late))
         planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers)))
-        return told, with_assessment_note(planned, self._lacking(said, planned))
+        return told, with_assessment_note(planned, await self._lacking(said, planned))
 
-    def _lacking(self, said: Said, planned: Plan) -> str | None:
+    async def _lacking(self, said: Said, planned: Plan) -> str | None:
         """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
-        return None if said.same_as(self.said) else assessment_lacking(said.policy, planned, self._today(said))
+        if said.same_as(self.said):
+            return None
+        last_ms = await self._history.last_risky_ms(said.community.id)
+        last = self._day(said, last_ms) if last_ms is not None else None
+        return assessment_lacking(said.policy, planned, self._today(said), last)
 
     def _today(self, said: Said) -> date:
-        return day_at(self._clock.now_ms(), said.policy.community.hours.zone)
+        return self._day(said, self._clock.now_ms())
+
+    @staticmethod
+    def _day(said: Said, ms: int) -> date:
+        return day_at(ms, said.policy.community.hours.zone)
 
     @property
     def review_due(self) -> date | None:
@@ -189,7 +197,7 @@ class Governance:
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         said, planned = await self.plan(files)
-        lacking = self._lacking(said, planned)
+        lacking = await self._lacking(said, planned)
         if lacking is not None:
             raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
         consent.check(said, planned)

@@ -19,6 +19,7 @@ from appservice.store import Commit, Database, Questions
 from policies.compile import policy_digest
 from policies.layers import layers_from_json, layers_to_json
 from policies.plan import Plan
+from policies.risk import risky
 from policies.saved import people_digest
 
 __all__ = ["Applied", "History", "NothingToUndo", "Past", "plan_id", "standing", "to_undo"]
@@ -114,6 +115,14 @@ class History:
             Applied(**row | {"follows": bool(row["follows"])}) for row in await self._questions.applied_plans(community)
         ]
 
+    async def last_risky_ms(self, community: str) -> int | None:
+        """Return when a policy that exposed people, or did what cannot be undone, was last put in force; None if never.
+
+        Raises `StoreRefused`.
+        """
+        value = await self._questions.position(_risky_since(community))
+        return int(value) if value is not None else None
+
     async def past(self, now: Said, number: int | None) -> Past:
         """Return what may be undone while `now` is in force. Raises `NothingToUndo`, `StoreRefused`."""
         found = to_undo(await self.entries(now.community.id), _digest(now), number)
@@ -153,6 +162,10 @@ class History:
             "layers": layers_to_json(before.layers.kept) if before is not None else None,
         }
         commit = Commit(applied_plans=[row])
+        if risky(planned):
+            commit.positions.append(
+                {"homeserver": self._homeserver, "name": _risky_since(community), "value": str(self._clock.now_ms())}
+            )
         if undoes is not None:
             commit.applied_plans.append(await self._questions.applied_plan(community, undoes) | {"undone_by": number})
         return commit, number
@@ -168,6 +181,10 @@ class History:
             row = {"homeserver": self._homeserver, "name": name, "value": str(number)}
             await self._database.commit(Commit(positions=[row]))
             return number
+
+
+def _risky_since(community: str) -> str:
+    return f"risky_since {community}"
 
 
 def _digest(said: Said) -> str:

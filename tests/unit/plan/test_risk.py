@@ -83,6 +83,22 @@ def test_an_assessment_counts_for_a_year_and_not_in_advance(reviewed: str, why: 
     assert why is None or why in str(lacking)
 
 
+@pytest.mark.parametrize(
+    ("last", "why"),
+    [
+        (date(2026, 9, 2), "before the last change of this sort was put in force on 2026-09-02"),
+        (date(2026, 9, 1), None),
+        (date(2026, 8, 31), None),
+        (None, None),
+    ],
+)
+def test_a_review_from_before_the_last_change_of_this_sort_counts_no_more(last: date | None, why: str | None) -> None:
+    wanted, found = change(CLOSED, {"quiet": "open low"}, "2026-09-01")
+    lacking = assessment_lacking(wanted, found, TODAY, last)
+    assert (lacking is None) is (why is None)
+    assert why is None or why in str(lacking)
+
+
 def test_the_first_rooms_of_a_community_need_none() -> None:
     wanted = policy({"hello": "open low", "quiet": "closed low,retention=30 days"})
     found = plan(compile_community(wanted, NOBODY), NOBODY, Observed({}), IDENTITIES)

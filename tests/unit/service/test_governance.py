@@ -8,6 +8,7 @@ import pytest
 
 from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
+from appservice.service.policy_files import BadPolicy
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.store import Commit
 from policies.saved import people_digest
@@ -168,6 +169,39 @@ async def test_people_who_changed_since_a_plan_was_saved_are_told_even_if_the_sa
             await house.governance.apply(changed, consent)
         assert caught.value.why == ("The people file says something else than when the plan was made.",)
         assert (await house.governance.apply(same, consent))[1] == 2
+
+
+# -- risk --------------------------------------------------------------------------------------------------------------
+
+
+async def test_each_change_that_exposes_people_needs_a_review_not_older_than_the_one_before(tmp_path: Path) -> None:
+    day_ms = 24 * 3600 * 1000  # the clock stands on the 15 January 2027
+    kept = {"kind: hybrid": "retention: 30 days\n    kind: hybrid"}
+    anew = {"reviewed: 2026-09-01": "reviewed: 2027-01-14", "next: 2027-09-01": "next: 2028-01-14"}
+    store = fresh_store(tmp_path)
+    async with governed(store) as house:
+        await house.governance.apply(example(edit={"kind: open": "kind: closed"}))
+        assert (await house.governance.apply(example()))[1] == 2
+        homeserver = house.homeserver
+    async with governed(store, homeserver) as later:
+        later.clock.now += day_ms
+        told, planned = await later.governance.plan(example(edit=kept))
+        assert "put in force on 2027-01-15" in planned.notes[-1].text
+        with pytest.raises(BadPolicy, match="reviewed on 2026-09-01, before the last change") as caught:
+            await later.governance.apply(told.files)
+        assert caught.value.findings[0].text == "risk_assessment"
+        with pytest.raises(BadPolicy, match="reviewed on 2027-01-14"):
+            await later.governance.apply(example(edit=kept | anew))
+        today = anew | {"reviewed: 2026-09-01": "reviewed: 2027-01-15"}
+        assert (await later.governance.apply(example(edit=kept | today)))[1] == 3
+
+
+async def test_a_change_that_exposes_nobody_makes_no_review_old(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        await house.governance.apply(example(edit={"kind: hybrid": "kind: closed"}))
+        house.clock.now += 24 * 3600 * 1000
+        assert (await house.governance.apply(example()))[1] == 3
 
 
 # -- undo --------------------------------------------------------------------------------------------------------------
