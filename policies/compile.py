@@ -43,6 +43,7 @@ from policies.intent import (
     weakenings,
     words_only,
 )
+from policies.limits import Limits
 from policies.people import People, Person
 from policies.schema import Group, Policy
 from policies.times import Lifetime
@@ -51,6 +52,7 @@ _LATER_KEYS: Final = frozenset(
     {
         "code_of_conduct",
         "risk_assessment",
+        "limits",
         "history",
         "posting",
         "pins",
@@ -129,6 +131,7 @@ class _Compiler:
             ),
             weakenings=tuple(weakenings(self.policy)),
             drift=self.drift,
+            limits=Limits.of_policy(self.policy),
         )
 
     def in_space(self, group: Group) -> bool:

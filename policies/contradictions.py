@@ -15,6 +15,7 @@ from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_posting
 from policies.intent import choices, drift_choices
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
+from policies.limits import DANGERS, Limit, looser, setting_of
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
@@ -47,6 +48,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     yield from problems_of_approving_roles(policy)
     yield from _drift(policy)
     yield from _promises(policy)
+    yield from _limits(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
         if contact in seen:
@@ -164,6 +166,21 @@ def _promises(policy: Policy) -> Iterator[Problem]:
         message = "the next review is more than a year after the last one"
         advice = "Look at it once a year at least: after a year it counts as out of date."
         yield Problem((*where, "next"), message, advice, "advice")
+
+
+def _limits(policy: Policy) -> Iterator[Problem]:
+    for danger in DANGERS:
+        setting = setting_of(policy, danger)
+        path: Path = ("community", "limits", danger)
+        if setting is None:
+            continue
+        if looser(setting) and not setting.vouched:
+            message = f"more {danger} at once than {Limit()} would pass, without a reason and a name"
+            advice = 'Add "because: …" and "approved_by: safeguarding_lead" there, or leave it out.'
+            yield Problem(path, message, advice, key=True)
+        elif not looser(setting) and setting.approved_by is not None:
+            message = f"this is not looser than {danger} are limited by themselves"
+            yield Problem(path, message, "Nobody needs to answer for it: leave approved_by out.", "advice", key=True)
 
 
 def problems_of_dates(policy: Policy, today: date) -> Iterator[Problem]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from policies.defaults import DRIFT, DriftAnswer, DriftAspect, Kind, SystemRoomKey, Tier
 from policies.intent import Weakening
+from policies.limits import Limits
 from policies.people import Person
 
 MANAGED_TYPE: Final = "org.inglenook.managed"
@@ -95,7 +96,7 @@ class DesiredCommunity:
     """A community as it should be: the space first, then groups by id, then system rooms, always in that order.
 
     weakenings: what is weaker than its default, for people to know. drift: what follows when somebody changes an aspect
-    by hand.
+    by hand. limits: how much may be taken from people at once.
     """
 
     id: str
@@ -107,6 +108,7 @@ class DesiredCommunity:
     drift: Mapping[DriftAspect, DriftAnswer] = field(
         default_factory=lambda: {aspect: default.answer for aspect, default in DRIFT.items()}
     )
+    limits: Limits = field(default_factory=Limits)
     _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +121,10 @@ class DesiredCommunity:
     def has(self, key: RoomKey) -> bool:
         """Return whether there is a room with this key."""
         return key in self._by_key
+
+    def judged_by(self, limits: Limits) -> DesiredCommunity:
+        """Return the same community, whose plans are refused by its own limits and by these."""
+        return replace(self, limits=self.limits.stricter(limits))
 
     def complete_state(self, key: RoomKey, room_ids: Mapping[RoomKey, str]) -> dict[StateKey, Content]:
         """Return all state that the room `key` should hold, given the ids of the rooms that exist so far.

@@ -15,6 +15,7 @@ from policies.explain_ladders import ladder_words
 from policies.intent import Choice, choices, drift_choices, pause_of
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
+from policies.limits import DANGERS, Limits, looser, setting_of
 from policies.people import People
 from policies.plain_words import meaning, named
 from policies.schema import Group, Policy
@@ -121,6 +122,7 @@ class _Explainer:
         else:
             words = "There is none: nothing is changed that exposes people or cannot be undone."
             yield Explained("risk assessment", words, Origin("always", "not in the file", ""))
+        yield from self._limits()
         for name, role in self.policy.roles.items():
             can = f" It can: {', '.join(role.can)}." if role.can else ""
             yield Explained(f"role {name}", f"Level {role.level} in rooms.{can}", at(("roles", name)))
@@ -142,6 +144,19 @@ class _Explainer:
                 answers = _answers(block.approved_by, block.because) if block.vouched else ""
                 origin = self.written(("escalation", band, "steps", step), answers)
             yield Explained(about, words, origin)
+
+    def _limits(self) -> Iterator[Explained]:
+        limits = Limits.of_policy(self.policy)
+        for danger in DANGERS:
+            words = f"More than {limits.of(danger)} are refused in one apply, unless somebody insists with a reason."
+            setting = setting_of(self.policy, danger)
+            origin = Origin(
+                "always", "unless the file says otherwise", "An emptied file takes more than anybody means to."
+            )
+            if setting is not None:
+                answers = _answers(setting.approved_by, setting.because) if looser(setting) else ""
+                origin = self.written(("community", "limits", danger), answers)
+            yield Explained(f"{danger} at once", words, origin)
 
     def room(self, key: RoomKey) -> Iterator[Explained]:
         community = compile_community(self.policy, _NOBODY)

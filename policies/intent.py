@@ -26,7 +26,8 @@ from policies.defaults import (
 from policies.escalation import LadderBlock
 from policies.governed_rooms import GOVERNED_LEVEL
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
-from policies.schema import Group, Policy, PostingSetting, Setting
+from policies.limits import DANGERS, Limits, looser, setting_of
+from policies.schema import Group, LimitSetting, Policy, PostingSetting, Setting
 from policies.times import Pause
 
 Aspect = Literal["history", "posting", "pins", "media"]
@@ -104,7 +105,7 @@ class Weakening:
     """Something that is weaker than its default, and who answers for it: of a group, or of all (`group` is None)."""
 
     group: str | None
-    what: str  # an aspect, `rule NAME`, `ladder for BAND` or `drift ASPECT`
+    what: str  # an aspect, `rule NAME`, `ladder for BAND`, `drift ASPECT`, or `limit DANGER`
     value: str  # of a ladder: how it is weaker, in words
     because: str
     approved_by: str
@@ -173,7 +174,8 @@ def pins_level_of(group: Group) -> int:
 
 
 def weakenings(policy: Policy) -> Iterator[Weakening]:
-    """Yield what a policy makes weaker than its default, with who answers for it: groups by id, rules, ladders, drift."""
+    """Yield what a policy makes weaker than its default, with who answers for it: groups by id, rules, ladders, drift,
+    limits."""
     for group_id, group in sorted(policy.groups.items()):
         for choice in choices(group):
             if choice.weaker and choice.setting is not None:
@@ -188,7 +190,11 @@ def weakenings(policy: Policy) -> Iterator[Weakening]:
     for drift in drift_choices(policy):
         if drift.weaker and drift.setting is not None and DRIFT[drift.aspect].vouched:
             yield _weakening(None, f"drift {drift.aspect}", drift.answer, drift.setting)
+    for danger in DANGERS:
+        limit = setting_of(policy, danger)
+        if limit is not None and looser(limit):
+            yield _weakening(None, f"limit {danger}", str(Limits.of_policy(policy).of(danger)), limit)
 
 
-def _weakening(group: str | None, what: str, value: str, setting: Setting | LadderBlock) -> Weakening:
+def _weakening(group: str | None, what: str, value: str, setting: Setting | LadderBlock | LimitSetting) -> Weakening:
     return Weakening(group, what, value, setting.because or "", setting.approved_by or "")

@@ -156,6 +156,9 @@ def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
         told = "people are told" if weakening.value == "warn" else "nobody is told"
         words = next(one.words for name, one in DRIFT.items() if name == aspect)
         what = f"What somebody changes by hand of {words} stays as it is, and {told}."
+    elif weakening.what.startswith("limit "):
+        danger = weakening.what.removeprefix("limit ")
+        what = f"Before anything is refused, {danger} may touch {weakening.value} at once."
     elif weakening.group is None and weakening.what.startswith("rule "):
         what = f"The {weakening.what} only counts, and does not act."
     elif weakening.group is None:

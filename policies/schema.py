@@ -48,6 +48,12 @@ from policies.written import (
 SCHEMA_VERSION: Final = 1
 MIN_CAPACITY: Final = 2  # somebody, and somebody who looks after the group
 MAX_CAPACITY: Final = 10_000
+LIMIT_PERCENT: Final = 30
+"""A group that ends, or a term of office, takes fewer; half a file missing takes more. octoDNS has lived with it for years."""
+LIMIT_FROM: Final = 10
+"""People from whom on a share means something."""
+LOOSEST_PERCENT: Final = 50  # whoever means to take more than half says so each time
+LOOSEST_FROM: Final = 50  # people; below, only losing everybody would be refused
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -58,6 +64,8 @@ __all__ = [
     "DriftSetting",
     "Group",
     "HistorySetting",
+    "LimitSetting",
+    "Limits",
     "Owners",
     "PinsSetting",
     "Policy",
@@ -100,6 +108,45 @@ class RiskAssessment(StrictModel):
     by: Slug = Field(description="The role that did it.", examples=["lead"])
 
 
+class LimitSetting(StrictModel):
+    """How much may be taken at once: below the usual is free, above needs a reason and a name."""
+
+    percent: int | None = Field(
+        default=None,
+        ge=1,
+        le=LOOSEST_PERCENT,
+        description=f"More than so many in a hundred are refused; {LIMIT_PERCENT} by itself.",
+        examples=["20"],
+    )
+    of_at_least: int | None = Field(
+        default=None,
+        ge=2,
+        le=LOOSEST_FROM,
+        description=f"From so many people on; {LIMIT_FROM} by itself. Of fewer, only losing everybody is refused.",
+        examples=["5"],
+    )
+    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    approved_by: Approver | None = Field(
+        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    )
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody answers for it, with a reason."""
+        return bool(self.because and self.approved_by)
+
+
+class Limits(StrictModel):
+    """From how many people one apply may take something, before somebody must insist by name."""
+
+    removals: LimitSetting | None = Field(
+        default=None, description="People taken out of rooms.", examples=["{percent: 20, of_at_least: 5}"]
+    )
+    demotions: LimitSetting | None = Field(
+        default=None, description="People who lose power.", examples=["{percent: 20}"]
+    )
+
+
 class Community(StrictModel):
     """What the community is, for whom, and who answers for it."""
 
@@ -131,6 +178,11 @@ class Community(StrictModel):
         default=None,
         description="Without one, no change is made that exposes people or cannot be undone.",
         examples=["{reviewed: 2026-09-01, next: 2027-09-01, by: lead}"],
+    )
+    limits: Limits | None = Field(
+        default=None,
+        description="How much one apply may take from people at once.",
+        examples=["{removals: {percent: 20}}"],
     )
 
 

@@ -8,30 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from policies.changes import Change, Remove, SetState
 from policies.desired import DesiredCommunity
+from policies.limits import DANGERS, Danger, Limit
 from policies.movements import power_movement
 from policies.observed import Identities, Observed
 from policies.power_levels import read_power_levels
 from policies.room_versions import MANAGED_ROOM_VERSION
 
-Danger = Literal["removals", "demotions"]
-DANGERS: Final[tuple[Danger, ...]] = get_args(Danger)
-
-LIMIT_PERCENT: Final = 30
-"""A group that ends, or a term of office, takes fewer; half a file missing takes more. octoDNS has lived with it for years."""
-ENOUGH: Final = 10
-"""People from whom on a share means something: of three people, one is 33 %."""
 NOBODY_LEFT: Final = 2
-"""Below `ENOUGH` only losing everybody counts, as an emptied file would; for one person alone that is an ordinary day."""
+"""Below `Limit.enough` only losing everybody counts, as an emptied file would; for one person alone that is an ordinary day."""
 
 _WORDS: Final = {"removals": "would be removed", "demotions": "would lose power"}
 
-__all__ = ["DANGERS", "ENOUGH", "LIMIT_PERCENT", "NOBODY_LEFT", "Danger", "Share", "TooMuchAtOnce", "shares"]
+__all__ = ["DANGERS", "NOBODY_LEFT", "Danger", "Share", "TooMuchAtOnce", "share_from_record", "shares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +33,14 @@ class Share:
     """Of the people `concerned`, how many are `affected`; each counts once, in however many rooms.
 
     For removals: of those in, or invited to, rooms that one must be approved for. For demotions: of those with power in
-    any room.
+    any room. `limit_percent` and `enough` are the limit that they are judged by.
     """
 
     what: Danger
     affected: int
     concerned: int
+    limit_percent: int = Limit().percent
+    enough: int = Limit().enough
 
     @property
     def percent(self) -> float:
@@ -54,8 +50,8 @@ class Share:
     @property
     def too_much(self) -> bool:
         """Whether this may only be done if a person insists."""
-        if self.concerned >= ENOUGH:
-            return 100 * self.affected > LIMIT_PERCENT * self.concerned
+        if self.concerned >= self.enough:
+            return 100 * self.affected > self.limit_percent * self.concerned
         return self.affected == self.concerned >= NOBODY_LEFT
 
     def figures(self) -> str:
@@ -63,9 +59,9 @@ class Share:
         people = f"{self.affected}/{self.concerned} people {_WORDS[self.what]}"
         if not self.too_much:
             return people
-        if self.concerned < ENOUGH:
+        if self.concerned < self.enough:
             return f"nobody would be left ({people})"
-        return f"{self.percent:.2f}% is over {LIMIT_PERCENT:.2f}% ({people})"
+        return f"{self.percent:.2f}% is over {self.limit_percent:.2f}% ({people})"
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON values; `share_from_record` reads them."""
@@ -94,10 +90,15 @@ def shares(
     demoted -= {"", *identities}
     found = []
     if removed:
-        found.append(Share("removals", len(removed), len(removed | _present(community, observed, identities))))
+        found.append(_share("removals", removed, _present(community, observed, identities), community))
     if demoted:
-        found.append(Share("demotions", len(demoted), len(demoted | _with_power(community, observed, identities))))
+        found.append(_share("demotions", demoted, _with_power(community, observed, identities), community))
     return tuple(found)
+
+
+def _share(what: Danger, affected: set[str], others: set[str], community: DesiredCommunity) -> Share:
+    limit = community.limits.of(what)
+    return Share(what, len(affected), len(affected | others), limit.percent, limit.enough)
 
 
 def _present(community: DesiredCommunity, observed: Observed, identities: Identities) -> set[str]:

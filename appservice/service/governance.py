@@ -27,6 +27,7 @@ from policies.changes import Change
 from policies.compile import policy_digest
 from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
+from policies.limits import Limits
 from policies.load import out_of_date
 from policies.plan import Plan
 from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
@@ -146,11 +147,16 @@ class Governance:
         """
         said = await self._acceptable(files)
         standing = self._succeeding(said)
-        planned = await self._provisioner.plan(said.community, standing.people(), audit=audit)
+        judged = said.community.judged_by(self._limits())
+        planned = await self._provisioner.plan(judged, standing.people(), audit=audit)
         late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
         told = replace(said, advice=(*said.advice, *late))
         planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers)))
         return told, with_assessment_note(planned, await self._lacking(said, planned))
+
+    def _limits(self) -> Limits:
+        """What a plan is judged by beside its own limits: those in force, or a file could loosen its own guard."""
+        return self.said.community.limits if self.said is not None and not self._unguarded else Limits()
 
     async def _lacking(self, said: Said, planned: Plan) -> str | None:
         """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
@@ -333,7 +339,8 @@ class Governance:
             if not self.settled:
                 # It was cut off: what was done, and not told us, is not done again.
                 await self._provisioner.audit(self.said.community)
-            present = self._provisioner.present(self.said.community, self.standing.people())
+            community = self.said.community.judged_by(self._limits())
+            present = self._provisioner.present(community, self.standing.people())
             missing = [change for change in present.changes if not self.left_alone(change)]
             if self._unguarded and not await self._let_pass(present):
                 return

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.compile import compile_community
+from policies.limits import DANGERS, Limit, Limits
 from policies.observed import Observed
 from policies.people import People
 from policies.plan import Plan, plan
-from policies.thresholds import DANGERS, ENOUGH, LIMIT_PERCENT, Share, TooMuchAtOnce
+from policies.thresholds import Share, TooMuchAtOnce
 from tests.unit.plan.model_homeserver import ModelHomeserver
 from tests.unit.plan.test_plan_properties import EXAMPLES, communities, homeservers, planned
-from tests.unit.plan.worlds import IDENTITIES, community_with, edited, people_of, settled, user
+from tests.unit.plan.worlds import IDENTITIES, community_with, edited, people_of, policy_with, settled, user
 
 GROUPS = {"hello": "open low", "quiet": "closed medium", "lounge": "hybrid medium"}
 MANY = people_of({f"p{number}": "quiet" for number in range(20)} | {f"m{number}": "moderator" for number in range(4)})
@@ -66,6 +68,55 @@ def test_of_24_people_seven_may_go_at_once_and_not_eight(gone: int, too_much: bo
     assert bool(found.too_much()) is too_much
 
 
+@pytest.mark.parametrize(
+    ("limits", "too_much"), [("percent=20", True), ("percent=30", False), ("of_at_least=2", False)]
+)
+def test_a_policy_may_set_a_limit_of_its_own(limits: str, too_much: bool) -> None:
+    name, value = limits.split("=")
+    policy = policy_with(GROUPS, limits={"removals": {name: int(value)}})
+    after = first(7)
+    world = settled(community_with(GROUPS, MANY), MANY)
+    found = plan(compile_community(policy, after), after, world, IDENTITIES)
+    assert bool(found.too_much()) is too_much
+    if too_much:
+        assert found.shares[0].figures() == "29.17% is over 20.00% (7/24 people would be removed)"
+
+
+def test_a_limit_from_fewer_people_on_counts_among_few() -> None:
+    few = people_of({f"p{number}": "quiet" for number in range(5)})
+    policy = policy_with(GROUPS, limits={"removals": {"of_at_least": 5}})
+    world = settled(community_with(GROUPS, few), few)
+    found = plan(compile_community(policy, first(2, few)), first(2, few), world, IDENTITIES)
+    assert [share.figures() for share in found.too_much()] == ["40.00% is over 30.00% (2/5 people would be removed)"]
+    assert between(few, first(2, few)).too_much() == ()
+
+
+def test_a_looser_limit_is_a_note_with_who_answers_for_it() -> None:
+    looser = {"percent": 45, "because": "A course ends", "approved_by": "deputy"}
+    community = compile_community(policy_with(GROUPS, limits={"removals": looser}), MANY)
+    found = plan(community, first(10), settled(community, MANY), IDENTITIES)
+    assert found.too_much() == ()
+    [note] = found.notes
+    assert "removals may touch 45% of at least 10 people at once" in note.text
+    assert note.text.endswith("The deputy answers for it: A course ends")
+
+
+_LIMITS = st.builds(Limit, st.integers(1, 50), st.integers(2, 50))
+
+
+@given(_LIMITS, _LIMITS, st.integers(0, 120), st.integers(0, 120))
+def test_the_stricter_of_two_limits_refuses_whatever_one_of_them_refuses(
+    one: Limit, other: Limit, affected: int, more: int
+) -> None:
+    def refuses(limit: Limit) -> bool:
+        return Share("removals", affected, affected + more, limit.percent, limit.enough).too_much
+
+    if refuses(one) or refuses(other):
+        assert refuses(one.stricter(other))
+    both = Limits(one, other).stricter(Limits(other, one))
+    assert both.removals == both.demotions == one.stricter(other)
+
+
 def test_people_of_open_rooms_do_not_thin_out_the_share_of_those_who_would_be_removed() -> None:
     world = settled(community_with(GROUPS, MANY), MANY)
     crowd = {f"guest{number}": "join" for number in range(500)}
@@ -104,8 +155,8 @@ def test_a_share_is_too_much_exactly_above_the_limit_or_when_nobody_of_a_few_is_
 ) -> None:
     affected = min(affected, concerned)
     share = Share(what, affected, concerned)  # type: ignore[arg-type]
-    if concerned >= ENOUGH:
-        assert share.too_much is (Fraction(affected, concerned) > Fraction(LIMIT_PERCENT, 100))
+    if concerned >= Limit().enough:
+        assert share.too_much is (Fraction(affected, concerned) > Fraction(Limit().percent, 100))
     else:
         assert share.too_much is (affected == concerned and concerned >= 2)
     assert f"{affected}/{concerned}" in share.figures()

@@ -109,6 +109,7 @@ community:
   allowed_contacts: ["01632 960123"]
   code_of_conduct: {version: "1", text: Be kind.}
   risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}
+  limits: {removals: {percent: 20}}
 roles:
   lead: {level: 75, can: [moderate, safeguard, operate]}
   deputy: {level: 75, can: [safeguard]}

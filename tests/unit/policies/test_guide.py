@@ -14,7 +14,18 @@ from policies.files import EXAMPLES
 from policies.findings import has_errors
 from policies.ladders import BUILT_IN
 from policies.load import load_people, load_policy
-from policies.schema import CodeOfConduct, Community, Drift, Group, PostingSetting, RiskAssessment, Role, Setting
+from policies.schema import (
+    CodeOfConduct,
+    Community,
+    Drift,
+    Group,
+    Limits,
+    LimitSetting,
+    PostingSetting,
+    RiskAssessment,
+    Role,
+    Setting,
+)
 from tests.support.paths import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs" / "policies.md").read_text(encoding="utf-8")
@@ -54,24 +65,18 @@ def test_an_example_of_the_guide_is_accepted(block: str) -> None:
 def _numbers(data: Any) -> Any:
     """What BaseLoader left as text, as a person who wrote it would mean it."""
     if isinstance(data, dict):
-        return {key: int(one) if key in ("schema", "level", "capacity") else _numbers(one) for key, one in data.items()}
+        return {
+            key: int(one) if key in ("schema", "level", "capacity", "percent", "of_at_least") else _numbers(one)
+            for key, one in data.items()
+        }
     return [_numbers(one) for one in data] if isinstance(data, list) else data
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        Community,
-        Group,
-        Role,
-        CodeOfConduct,
-        RiskAssessment,
-        PostingSetting,
-        Setting,
-        Escalation,
-        LadderBlock,
-        StepBlock,
-        Drift,
+        *(Community, Group, Role, CodeOfConduct, RiskAssessment, Setting, PostingSetting, Limits, LimitSetting),
+        *(Escalation, LadderBlock, StepBlock, Drift),
     ],
 )
 def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:

@@ -29,6 +29,11 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
         "history is wider than a group of kind closed has it",
         "approved_by: safeguarding_lead",
     ),
+    "care-limits-loosened-without-a-name": (
+        14,
+        "more removals at once than 30% of at least 10 people",
+        "approved_by: safeguarding_lead",
+    ),
     "care-limits-approved-by-nobody": (53, "is not known here", "deputy, safeguarding_lead"),
     "care-pins-opened-without-a-reason": (
         51,
@@ -110,6 +115,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "number-level-above-90": (20, "100 is out of range: at most 90", "50 to moderate, at most 90"),
     "number-level-negative": (20, "-1 is out of range: at least 0", "0 for none"),
     "number-retention-for-centuries": (51, "36500 days is out of range", "7 to 3650 days"),
+    "number-limit-above-half": (14, "80 is out of range: at most 50", "percent: 20"),
     "number-retention-of-no-days": (51, '"0 days" is not a length of time', '"180 days"'),
     "number-retention-without-a-unit": (51, '"30" is not a length of time', "Write a number and its unit"),
     "number-schema-from-the-future": (2, 'schema "2" is unknown', "needs a later program"),
@@ -151,6 +157,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "type-text-for-level": (20, "text stands where a whole number is expected", "Example: level: 50"),
     "type-text-for-list": (21, "text stands where a list is expected", "Example: can: [moderate, approve_join]"),
     "unknown-key-in-a-choice": (51, 'unknown key "becuase"', 'Did you mean "because"?'),
+    "unknown-key-of-limits": (14, 'unknown key "invites"', "Known here: demotions, removals."),
     "unknown-key-misspelt": (49, 'unknown key "knid"', 'Did you mean "kind"?'),
     "unknown-key-not-offered": (51, "groups are not encrypted", "nobody could look after people"),
     "unknown-key-of-drift": (48, 'unknown key "members"', "Known here: links, look, powers, settings"),

@@ -73,6 +73,20 @@ async def test_who_insisted_and_why_is_written_in_the_commit_that_puts_it_in_for
     assert [line.line["because"] for line in first.audit] == ["The project ends"]
 
 
+async def test_a_policy_cannot_loosen_the_limit_by_which_it_is_judged(tmp_path: Path) -> None:
+    looser = "  limits: {removals: {percent: 50, because: The project ends, approved_by: deputy}}\n\nroles:\n"
+    stricter = "  limits: {removals: {percent: 5}}\n\nroles:\n"
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        with pytest.raises(Refused, match=r"40\.00% is over 30\.00%"):
+            await house.governance.apply(example(without=4, edit={"\nroles:\n": looser}))
+        with pytest.raises(Refused, match=r"10\.00% is over 5\.00%"):
+            await house.governance.apply(example(without=1, edit={"\nroles:\n": stricter}))
+        await house.governance.apply(example(edit={"\nroles:\n": looser}))
+        assert (await house.governance.apply(example(without=4, edit={"\nroles:\n": looser})))[0].settled
+
+
 async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:
     async with governed(fresh_store(tmp_path)) as house:
         await house.governance.apply(example(), EVERYBODY)
