@@ -43,6 +43,7 @@ from policies.intent import (
     weakenings,
     words_only,
 )
+from policies.keeping import kept
 from policies.limits import Limits
 from policies.people import People, Person
 from policies.schema import Group, Policy
@@ -66,12 +67,23 @@ _LATER_KEYS: Final = frozenset(
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
 
+_FOR_EVER: Final = Lifetime(None)
+
 __all__ = ["compile_community", "policy_digest"]
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return `sha256:` and the hex digest of what the policy says: the same for any order of keys, spacing or comments."""
+    """Return `sha256:` and the hex digest of what the policy says.
+
+    The same for any order of keys, spacing or comments, and for the same policy in another version of the language: a
+    room of which nothing changes is not marked anew.
+    """
     said = policy.model_dump(mode="json", by_alias=True)
+    said["schema"] = 1
+    del said["include"]  # in how many files it is written means nothing
+    for group_id, group in policy.groups.items():
+        lifetime = kept(group)
+        said["groups"][group_id]["retention"] = str(lifetime) if lifetime != _FOR_EVER else None
     for role in said["roles"].values():
         role["can"] = sorted(role["can"])
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
@@ -176,7 +188,7 @@ class _Compiler:
             events_default=posting_level_of(group),
             pins_level=pins_level_of(group),
             words_only=words_only(group),
-            retention=group.retention,
+            retention=kept(group),
             capacity=group.capacity,
             parent="space" if self.in_space(group) else None,
         )
@@ -210,7 +222,7 @@ class _Compiler:
         events_default: int,
         pins_level: int = MODERATION_LEVEL,
         words_only: bool = False,
-        retention: Lifetime | None = None,
+        retention: Lifetime = _FOR_EVER,
         capacity: int | None = None,
         tier: Tier | None = None,
         parent: RoomKey | None = None,
@@ -242,7 +254,7 @@ class _Compiler:
             ),
             (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
         }
-        if retention is not None:
+        if retention.ms is not None:
             state["m.room.retention", ""] = {"max_lifetime": retention.ms}
         space = kind == "space"
         return DesiredRoom(

@@ -14,6 +14,7 @@ from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RES
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_posting
 from policies.intent import choices, drift_choices
+from policies.keeping import default_of, longer_than_usual
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.limits import DANGERS, Limit, looser, setting_of
 from policies.people import People, PeopleFile, people_of
@@ -21,8 +22,9 @@ from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Path
 from policies.times import a_year_after
+from policies.versions import CURRENT
 
-__all__ = ["Problem", "problems_of_dates", "problems_of_people", "problems_of_policy"]
+__all__ = ["Problem", "problem_of_version", "problems_of_dates", "problems_of_people", "problems_of_policy"]
 
 
 def problems_of_policy(policy: Policy) -> Iterator[Problem]:
@@ -43,6 +45,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from _capacity(path, group)
         yield from problems_of_hours(policy, path, group)
         yield from problems_of_posting(path, group)
+        yield from _retention(path, group, policy.schema_version)
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
     yield from problems_of_approving_roles(policy)
@@ -140,6 +143,34 @@ def _choices(path: Path, group: Group) -> Iterator[Problem]:
             message = f"{choice.aspect} {choice.value} is not weaker than a group of kind {group.kind} has it"
             advice = f"Nobody needs to answer for it. Write only: {choice.aspect}: {choice.value}"
             yield Problem(where, message, advice, "advice", key=True)
+
+
+def _retention(path: Path, group: Group, version: int) -> Iterator[Problem]:
+    setting = group.retention
+    if setting is None:
+        return
+    where: Path = (*path, "retention")
+    usual = default_of(group)
+    if longer_than_usual(group):
+        if version >= 2 and not setting.vouched:
+            message = f"messages are kept longer than a group of tier {group.tier} has it, without a reason and a name"
+            advice = (
+                f'Write "retention: {{value: {setting.value}, because: …, approved_by: safeguarding_lead}}", '
+                f"or leave it out: it is then {usual}."
+            )
+            yield Problem(where, message, advice, key=True)
+    elif setting.approved_by is not None:
+        message = f"{setting.value} is not longer than a group of tier {group.tier} has it"
+        advice = f"Nobody needs to answer for it. Write only: retention: {setting.value}"
+        yield Problem(where, message, advice, "advice", key=True)
+
+
+def problem_of_version(policy: Policy) -> Iterator[Problem]:
+    """Yield that there is a newer version of the language, where a policy is written in an older one. Advice only."""
+    if policy.schema_version != CURRENT:
+        message = f"this is written in version {policy.schema_version} of the language, and the newest is {CURRENT}"
+        advice = "It goes on meaning what it means. When you have time: inglenook migrate FILE"
+        yield Problem(("schema",), message, advice, "advice")
 
 
 def _capacity(path: Path, group: Group) -> Iterator[Problem]:

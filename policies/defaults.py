@@ -87,6 +87,7 @@ class TierDefaults:
     in_space: bool  # whether the community's space may show it at all
     needs_accept_limits: bool  # CARE 11: high loads only with a reason and a name
     offered: bool  # CARE 11: children is not offered until the homeserver can protect them
+    kept_days: int  # how long messages are kept: what is not there cannot be leaked
     because: str
 
 
@@ -137,13 +138,16 @@ KINDS: Final[Mapping[Kind, KindDefaults]] = {
 }
 
 TIERS: Final[Mapping[Tier, TierDefaults]] = {
-    "low": TierDefaults(("open", "hybrid", "closed", "announce"), "public", True, False, True, "Little can go wrong."),
+    "low": TierDefaults(
+        ("open", "hybrid", "closed", "announce"), "public", True, False, True, 730, "Little can go wrong."
+    ),
     "medium": TierDefaults(
         ("open", "hybrid", "closed", "announce"),
         "restricted",
         True,
         False,
         True,
+        365,
         "People enter by the community's space, not from anywhere.",
     ),
     "high": TierDefaults(
@@ -152,10 +156,11 @@ TIERS: Final[Mapping[Tier, TierDefaults]] = {
         False,
         True,
         True,
+        180,
         "To be listed in it tells something of a person: nobody outside may see it or who is in it.",
     ),
     "children": TierDefaults(
-        ("closed",), "invite", False, True, False, "Private rooms and messages cannot be stopped yet."
+        ("closed",), "invite", False, True, False, 180, "Private rooms and messages cannot be stopped yet."
     ),
 }
 

@@ -13,6 +13,7 @@ from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
 from policies.intent import Choice, choices, drift_choices, pause_of
+from policies.keeping import longer_than_usual
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
 from policies.limits import DANGERS, Limits, looser, setting_of
@@ -97,7 +98,7 @@ class _Explainer:
         layer = self.layers.get(path)
         if layer is not None:
             return Origin("room", f"set in the room by {layer.by} on {day_set(self.policy, layer)}", because)
-        return Origin("file", f"{self.source.file}:{self.source.mark(path, key=True).line}", because)
+        return Origin("file", self.source.where(path), because)
 
     def community(self) -> Iterator[Explained]:
         community, at = self.policy.community, self.written
@@ -207,11 +208,7 @@ class _Explainer:
         if group.capacity is not None:
             words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
             yield Explained("how many", words, self.written((*path, "capacity")))
-        if group.retention is not None:
-            yield _meant("how long messages are kept", room, "m.room.retention", self.written((*path, "retention")))
-        else:
-            words = "Messages are kept until a person removes them."
-            yield Explained("how long messages are kept", words, Origin("always", "not in the file", ""))
+        yield self._kept(path, group, room)
         yield self._hours(path, group)
         if group.welcome is not None:
             yield Explained("told to newcomers", group.welcome, self.written((*path, "welcome")))
@@ -252,6 +249,21 @@ class _Explainer:
             matrix = _level(room, "m.sticker") if choice.value == "none" else ""
             return Explained("pictures and files", words, origin, matrix)
         return Explained("who pins", words, origin, _level(room, "m.room.pinned_events"))
+
+    def _kept(self, path: Path, group: Group, room: DesiredRoom) -> Explained:
+        setting, where = group.retention, (*path, "retention")
+        origin = Origin("tier", f"tier {group.tier}", "What is not there any more cannot hurt anybody.")
+        if setting is not None and where in self.source.places:
+            vouched = setting.vouched and longer_than_usual(group)
+            origin = self.written(where, _answers(setting.approved_by, setting.because) if vouched else "")
+        elif setting is not None:
+            because = (
+                f"Version {self.policy.schema_version} of the language keeps messages unless the file says otherwise."
+            )
+            origin = Origin("always", "not in the file", because)
+        if ("m.room.retention", "") in room.state:
+            return _meant("how long messages are kept", room, "m.room.retention", origin)
+        return Explained("how long messages are kept", "Messages are kept until a person removes them.", origin)
 
     def _of_the_house(self, room: DesiredRoom) -> Iterator[Explained]:
         house: dict[str, str] = {one.key: one.topic for one in SYSTEM_ROOMS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from policies.intent import history_of, join_rule_of, posting_level_of
+from policies.keeping import kept
 from policies.schema import Group, Policy
 
 __all__ = ["felt"]
@@ -30,7 +31,8 @@ def _felt(was: Group, now: Group) -> Iterator[tuple[str, str]]:
         yield "new_join", join_rule_of(now)
     if posting_level_of(was) != posting_level_of(now):
         yield "new_posting", "moderators" if posting_level_of(now) else "everybody"
-    if was.retention != now.retention:
-        yield "new_retention", str(now.retention.days) if now.retention is not None else "none"
+    if kept(was) != kept(now):
+        days = kept(now).days
+        yield "new_retention", str(days) if days is not None else "none"
     if was.capacity != now.capacity:
         yield "new_capacity", str(now.capacity) if now.capacity is not None else "none"

@@ -20,7 +20,7 @@ _ZONE_NAME = re.compile(r"UTC|[A-Z][A-Za-z0-9_+-]{0,30}(/[A-Za-z0-9_+-]{1,30}){1
 
 EXAMPLES = Path(__file__).parent / "examples"
 
-__all__ = ["EXAMPLES", "MAX_BYTES", "Read", "is_time_zone", "people_beside", "read_file", "time_zones"]
+__all__ = ["EXAMPLES", "MAX_BYTES", "Read", "is_time_zone", "people_beside", "read_file", "read_part", "time_zones"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,18 @@ def read_file(path: Path) -> Read:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return _unreadable(path, f"the file cannot be read: {reason}", "Check who owns the file and its permissions.")
+
+
+def read_part(folder: Path, name: str) -> Read:
+    """Return the content of a file in `folder` or below, by its name with forward slashes; no link leads out of there."""
+    part = folder / name
+    try:
+        inside = part.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, names that no disk takes
+        return _unreadable(part, f"the file cannot be read: {error}", "Check the spelling of the path.")
+    if not inside:
+        return _unreadable(part, "this leads out of the folder of the policy", "Copy the file into the folder.")
+    return read_file(part)
 
 
 def people_beside(policy: Path) -> Path:

@@ -25,6 +25,7 @@ from policies.defaults import (
 )
 from policies.escalation import LadderBlock
 from policies.governed_rooms import GOVERNED_LEVEL
+from policies.keeping import kept, longer_than_usual
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
 from policies.limits import DANGERS, Limits, looser, setting_of
 from policies.schema import Group, LimitSetting, Policy, PostingSetting, Setting
@@ -180,6 +181,9 @@ def weakenings(policy: Policy) -> Iterator[Weakening]:
         for choice in choices(group):
             if choice.weaker and choice.setting is not None:
                 yield _weakening(group_id, choice.aspect, choice.value, choice.setting)
+        # What version 1 let anybody keep for ever has nobody who answers for it, and is no news.
+        if group.retention is not None and group.retention.vouched and longer_than_usual(group):
+            yield _weakening(group_id, "retention", str(kept(group)), group.retention)
     for name, setting in sorted(policy.rules.items()):
         if name in CONDUCT_RULES and CONDUCT_RULES[name].mode == "enforce" and setting.mode == "shadow":
             yield _weakening(None, f"rule {name}", setting.mode, setting)

@@ -14,6 +14,7 @@ from policies.escalation import LadderBlock
 from policies.people import PeopleFile
 from policies.schema import Policy, Setting
 from policies.source import Data, read_yaml
+from policies.versions import CURRENT
 
 _MODELS: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
     "policy": (Policy, "A policy of Inglenook: what a community is."),
@@ -26,10 +27,18 @@ _SHORT_FORMS: Final[Mapping[str, str]] = {LadderBlock.__name__: "steps"}
 __all__ = ["json_schema"]
 
 
-def json_schema(file: Literal["policy", "people"]) -> dict[str, Any]:
-    """Return the schema of one of the two files as JSON values."""
+def json_schema(file: Literal["policy", "people"], version: int | None = None) -> dict[str, Any]:
+    """Return the schema of one of the two files as JSON values; of a policy in this version, else in the newest.
+
+    Versions differ in what a key means, or asks for, when it is left out: the keys are the same.
+    """
     model, title = _MODELS[file]
+    number = (version or CURRENT) if file == "policy" else 1
     made = model.model_json_schema(by_alias=True)
+    if file == "policy":
+        described = made["properties"]["schema"]
+        kept = {name: value for name, value in described.items() if name not in ("enum", "type")}
+        made["properties"]["schema"] = kept | {"const": number, "examples": [number]}
     blocks: dict[str, Any] = made.pop("$defs", {})
     for setting in Setting.__subclasses__():
         if setting.__name__ in blocks:
@@ -39,7 +48,11 @@ def json_schema(file: Literal["policy", "people"]) -> dict[str, Any]:
             block = blocks[name]
             described = {"description": block.get("description", "")}
             blocks[name] = {"anyOf": [dict(block["properties"][short]), dict(block)], **described}
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:inglenook:{file}:1"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:inglenook:{file}:{number}"}
+    if "include" in made["properties"]:
+        split = {"required": ["include"]}
+        made["anyOf"] = [{"required": [name for name in made["required"] if name != "schema"]}, split]
+        made["required"] = ["schema"]
     whole = {**head, **made, "title": title, "$defs": blocks}
     result = _finished(whole)
     assert isinstance(result, dict)
@@ -48,7 +61,8 @@ def json_schema(file: Literal["policy", "people"]) -> dict[str, Any]:
 
 def _word_or_block(setting: type[Setting], block: Mapping[str, Any]) -> dict[str, Any]:
     described = {"description": block.get("description", "")}
-    return {"anyOf": [{"enum": list(setting.words)}, dict(block)], **described}
+    word = {"enum": list(setting.words)} if setting.words else dict(block["properties"][setting.word])
+    return {"anyOf": [word, dict(block)], **described}
 
 
 def _finished(value: object) -> object:

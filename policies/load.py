@@ -13,14 +13,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from policies.contradictions import problems_of_dates, problems_of_people, problems_of_policy
-from policies.files import people_beside, read_file
+from policies.contradictions import problem_of_version, problems_of_dates, problems_of_people, problems_of_policy
+from policies.files import people_beside, read_file, read_part
 from policies.findings import MAX_FINDINGS, Finding, did_you_mean, has_errors, in_order, shown
+from policies.including import Composed, compose, read_policy
 from policies.not_offered import NOT_OFFERED
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
-from policies.schema import SCHEMA_VERSION, Group, Policy
+from policies.schema import Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
+from policies.versions import CURRENT, KNOWN, up_to_date, version_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -34,7 +36,16 @@ _WANTED: Final[Mapping[str, str]] = {
     "dict_type": "a block of keys",
 }
 
-__all__ = ["Loaded", "LoadedFiles", "LoadedPeople", "load_files", "load_people", "load_policy", "out_of_date"]
+__all__ = [
+    "Loaded",
+    "LoadedFiles",
+    "LoadedPeople",
+    "compose_beside",
+    "load_files",
+    "load_people",
+    "load_policy",
+    "out_of_date",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +74,19 @@ class LoadedFiles:
 
 
 def load_policy(text: str | bytes, filename: str, today: date | None = None) -> Loaded:
-    """Return the policy that a YAML text states; `filename` is what findings call it. Never raises.
+    """Return the policy that a YAML text, or a bundle of them, states; `filename` is what findings call it. Never raises.
 
     With `today`, what is out of date is among the findings, as advice.
     """
-    source = read_yaml(text, filename)
+    return _policy(read_policy(text, filename), today)
+
+
+def _policy(source: Source, today: date | None) -> Loaded:
     policy, findings = _validate(source, Policy)
     if policy is not None:
         findings += _located(source, problems_of_policy(policy))
         if today is not None:
+            findings += _located(source, problem_of_version(policy))
             findings += _located(source, problems_of_dates(policy, today))
     return Loaded(None if has_errors(findings) else policy, in_order(findings))
 
@@ -89,19 +104,26 @@ def load_people(text: str | bytes, filename: str, policy: Policy | None = None) 
 def out_of_date(policy: Policy, text: str | bytes, filename: str, today: date) -> tuple[Finding, ...]:
     """Return what is out of date on this day in a policy that was loaded from `text`: advice, each at its place."""
     problems = list(problems_of_dates(policy, today))
-    return tuple(_located(read_yaml(text, filename), problems)) if problems else ()
+    return tuple(_located(read_policy(text, filename), problems)) if problems else ()
 
 
 def load_files(policy_path: FilePath, people_path: FilePath | None = None, today: date | None = None) -> LoadedFiles:
     """Return what the two files say; without `people_path`, people are sought beside the policy (`people_beside`)."""
     read = read_file(policy_path)
-    loaded = load_policy(read.data, str(policy_path), today) if read.data is not None else Loaded(None, read.findings)
+    loaded = Loaded(None, read.findings)
+    if read.data is not None:
+        loaded = _policy(compose_beside(policy_path, read.data).source, today)
     where = people_path or people_beside(policy_path)
     read = read_file(where)
     if read.data is None:
         return LoadedFiles(loaded.policy, None, (*loaded.findings, *read.findings))
     people = load_people(read.data, str(where), loaded.policy)
     return LoadedFiles(loaded.policy, people.people, (*loaded.findings, *people.findings))
+
+
+def compose_beside(policy_path: FilePath, first: bytes) -> Composed:
+    """Return what the file at `policy_path`, which holds `first`, says with the files that it includes from its folder."""
+    return compose(first, str(policy_path), lambda name: read_part(policy_path.parent, name))
 
 
 def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[Finding]]:
@@ -112,19 +134,20 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
         message = f"the file holds {_kind_of(source.data)}, not keys and values"
         advice = f"Start from one of the examples: {', '.join(_known_keys(model))}."
         return None, [*findings, source.finding("error", (), message, advice)]
-    version = source.data.get("schema", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if "schema" in source.data and version_of(source.data) is None:
         # Everything else would only be noise: the file may be right in a language that this program does not speak.
+        version = source.data["schema"]
+        known = " or ".join(map(str, KNOWN))
         message = f'schema "{shown(str(version))}" is unknown'
-        advice = f"This program reads schema: {SCHEMA_VERSION}. A file for a later one needs a later program."
-        if version == str(SCHEMA_VERSION):
-            message, advice = f'schema "{version}" is text', f"Write it without quotes: schema: {SCHEMA_VERSION}."
+        advice = f"This program reads schema: {known}. A file for a later one needs a later program."
+        if isinstance(version, str) and version in map(str, KNOWN):
+            message, advice = f'schema "{version}" is text', f"Write it without quotes: schema: {version}."
         elif isinstance(version, bool) or not isinstance(version, int | str):
             message = f"{_kind_of(version)} stands where the version of the language is expected"
-            advice = f"Write it as a number: schema: {SCHEMA_VERSION}."
+            advice = f"Write it as a number: schema: {CURRENT}."
         return None, [*findings, source.finding("error", ("schema",), message, advice)]
     try:
-        return model.model_validate(source.data), findings
+        return model.model_validate(up_to_date(source.data)), findings
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
     placed = sorted(errors, key=lambda error: (_mark_order(source, error), error["type"]))

@@ -14,6 +14,7 @@ from policies.findings import shown
 from policies.intent import Weakening
 from policies.observed import ObservedRoom, Standing
 from policies.plain_words import named, quoted
+from policies.times import FOREVER
 
 NoteKind = Literal[
     "no_admin",
@@ -163,6 +164,9 @@ def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
         what = f"The {weakening.what} only counts, and does not act."
     elif weakening.group is None:
         what = f"The {weakening.what}: {weakening.value}."
+    elif weakening.what == "retention":
+        how_long = "for ever" if weakening.value == FOREVER else f"for {weakening.value}"
+        what = f"{quoted(names[weakening.group])}: messages are kept {how_long}."
     else:
         what = f"{quoted(names[weakening.group])}: {_WEAKER[weakening.what, weakening.value]}"
     office = weakening.approved_by.replace("_", " ")

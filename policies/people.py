@@ -23,7 +23,9 @@ class PersonEntry(StrictModel):
 class PeopleFile(StrictModel):
     """A whole people file."""
 
-    schema_version: Literal[1] = Field(alias="schema", description="The version of the language.", examples=["1"])
+    schema_version: Literal[1, 2] = Field(
+        alias="schema", description="The version of the language; of people, each says the same.", examples=["1"]
+    )
     people: Mapping[UserId, PersonEntry] = Field(
         description="People by user id.", examples=['{"@amina:chat.charity.example": {roles: [lead]}}']
     )

@@ -7,10 +7,10 @@ from datetime import date
 from policies.changes import Change
 from policies.creation import key_of
 from policies.findings import Finding
+from policies.including import read_policy
 from policies.notes import Note
 from policies.plan import Plan
 from policies.schema import Policy
-from policies.source import read_yaml
 from policies.times import a_year_after
 
 __all__ = ["assessment_lacking", "refusal_without_assessment", "risky", "with_assessment_note"]
@@ -71,5 +71,5 @@ def with_assessment_note(plan: Plan, lacking: str | None) -> Plan:
 
 def refusal_without_assessment(lacking: str, policy: bytes, filename: str) -> Finding:
     """Return the finding with which an apply is refused, at the place in the file where something must be written."""
-    source = read_yaml(policy, filename)
+    source = read_policy(policy, filename)
     return source.finding("error", ("community", "risk_assessment"), lacking, _ADVICE, key=True)

@@ -1,4 +1,4 @@
-"""The policy language, version 1: strict models of what may be written. References and contradictions: `contradictions`.
+"""The policy language: strict models of what may be written. References and contradictions: `contradictions`.
 
 Only what is compiled and enforced is in here; a key that did nothing would promise somebody protection.
 """
@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from policies.bundle import MAX_PARTS
 from policies.defaults import (
     CONDUCT_RULES,
     Approver,
@@ -45,7 +46,6 @@ from policies.written import (
     refuse,
 )
 
-SCHEMA_VERSION: Final = 1
 MIN_CAPACITY: Final = 2  # somebody, and somebody who looks after the group
 MAX_CAPACITY: Final = 10_000
 LIMIT_PERCENT: Final = 30
@@ -56,7 +56,6 @@ LOOSEST_PERCENT: Final = 50  # whoever means to take more than half says so each
 LOOSEST_FROM: Final = 50  # people; below, only losing everybody would be refused
 
 __all__ = [
-    "SCHEMA_VERSION",
     "AcceptLimits",
     "CodeOfConduct",
     "Community",
@@ -70,6 +69,7 @@ __all__ = [
     "PinsSetting",
     "Policy",
     "PostingSetting",
+    "RetentionSetting",
     "RiskAssessment",
     "Role",
     "RuleSetting",
@@ -270,6 +270,17 @@ class PostingSetting(Setting):
     )
 
 
+class RetentionSetting(Setting):
+    """How long messages are kept before they are deleted for good."""
+
+    value: Kept = Field(description="A number of days, or forever.", examples=["180 days"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        return {"value": str(value)} if type(value) in (str, int) else value
+
+
 class Group(StrictModel):
     """One group: what it is for, how people come in, and how much can go wrong."""
 
@@ -309,9 +320,9 @@ class Group(StrictModel):
         description="How many people can be in it, those who look after it too; nobody is let in beyond.",
         examples=["12"],
     )
-    retention: Kept | None = Field(
+    retention: RetentionSetting | None = Field(
         default=None,
-        description="How long messages are kept; older ones are deleted for good.",
+        description="How long messages are kept; older ones are deleted for good. Longer than its tier has it needs a reason and a name.",
         examples=['"180 days"'],
     )
     welcome: Sentence | None = Field(
@@ -372,7 +383,9 @@ class Drift(StrictModel):
 class Policy(StrictModel):
     """A whole policy file. It names roles and never people."""
 
-    schema_version: Literal[1] = Field(alias="schema", description="The version of the language.", examples=["1"])
+    schema_version: Literal[1, 2] = Field(
+        alias="schema", description="The version of the language in which it is written.", examples=["2"]
+    )
     community: Community = Field(description="What the community is.", examples=["{id: …, name: …, purpose: …}"])
     roles: Mapping[Slug, Role] = Field(
         min_length=1, description="Who may do what.", examples=["{lead: {level: 75, can: [safeguard]}}"]
@@ -397,4 +410,10 @@ class Policy(StrictModel):
         default_factory=Drift,
         description="What follows when somebody changes by hand what the policy says.",
         examples=["{look: warn}"],
+    )
+    include: tuple[str, ...] = Field(
+        default=(),
+        max_length=MAX_PARTS,
+        description="Files beside this one, or in a folder below, that hold more of the policy.",
+        examples=['["groups/carers.yaml", "roles.yaml"]'],
     )

@@ -41,16 +41,17 @@ _HIDDEN: Final = re.compile(
 _NO_ANCHORS: Final = 'Write the value out in full where it is needed; text that starts with "&" or "*" needs quotes.'
 _RETYPE: Final = "Delete the text around this place and type it again; copying from elsewhere brought it in."
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Data", "Mark", "Path", "Place", "Source", "as_written", "read_yaml"]
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Data", "Mark", "Path", "Place", "Source", "as_written", "decoded", "read_yaml"]
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a file: line and column from 1, and the text that stands there."""
+    """A place in a file: line and column from 1, the text that stands there, and the file if it is not the first one."""
 
     line: int
     column: int
     text: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,12 @@ class Source:
         mark = self.mark(path, key=key)
         # A block, or nothing at all, cannot be quoted: its key says what is meant.
         text = mark.text or self.mark(path, key=True).text
-        return Finding(severity, self.file, mark.line, mark.column, shown(text), message, advice)
+        return Finding(severity, mark.file or self.file, mark.line, mark.column, shown(text), message, advice)
+
+    def where(self, path: Path) -> str:
+        """Return `FILE:LINE` of the key at `path`."""
+        mark = self.mark(path, key=True)
+        return f"{mark.file or self.file}:{mark.line}"
 
 
 def as_written(data: Data, path: Path) -> Path:
@@ -117,6 +123,17 @@ def read_yaml(text: str | bytes, file: str) -> Source:
     except _Unreadable as problem:
         return Source(file, None, False, {}, (*reader.findings, problem.finding)[:MAX_FINDINGS])
     return Source(file, reader.data, True, reader.places, tuple(reader.findings))
+
+
+def decoded(text: bytes, file: str) -> str:
+    """Return the text that marks count in: without a byte order mark, lines ending in a line feed alone.
+
+    Raises ValueError for what `read_yaml` cannot read.
+    """
+    try:
+        return _Reader(file).decode(text)
+    except _Unreadable as problem:
+        raise ValueError(str(problem)) from None
 
 
 class _Unreadable(Exception):
@@ -198,7 +215,7 @@ class _Reader:
                 items = blocks.pop().items
                 self.put(blocks, tuple(items) if isinstance(items, list) else items)
         if not documents:
-            advice = 'Start from one of the examples: each begins with "schema: 1".'
+            advice = 'Start from one of the examples: each begins with "schema".'
             raise self.stop(Mark(1, 1, ""), "the file is empty", advice)
 
     def events(self, text: str) -> Iterator[yaml.Event]:

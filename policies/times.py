@@ -16,6 +16,8 @@ LONGEST_KEPT: Final = 3650  # days
 SHORTEST_PAUSE: Final = 5  # seconds: below, nobody is slowed who types
 LONGEST_PAUSE: Final = 6 * 3600  # seconds
 
+FOREVER: Final = "forever"
+
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PAUSE: Final = re.compile(r"([1-9][0-9]{0,5}) ?(s|m|h|seconds?|minutes?|hours?)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -23,6 +25,7 @@ _DAYS: Final = re.compile(r"([1-9][0-9]{0,4}) days?")
 _MINUTES: Final = re.compile(r"([1-9][0-9]{0,3}) ?(?:(m|min|minutes?)|h|hours?)")
 
 __all__ = [
+    "FOREVER",
     "LONGEST_KEPT",
     "MS_A_DAY",
     "SHORTEST_KEPT",
@@ -48,17 +51,21 @@ class TimeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a message is kept, in whole days."""
+    """How long a message is kept, in whole days; for ever if `days` is None."""
 
-    days: int
+    days: int | None
 
     @property
-    def ms(self) -> int:
-        """The same in ms, as `m.room.retention` has it."""
-        return self.days * MS_A_DAY
+    def ms(self) -> int | None:
+        """The same in ms, as `m.room.retention` has it; None for ever."""
+        return self.days * MS_A_DAY if self.days is not None else None
+
+    def longer_than(self, other: Lifetime) -> bool:
+        """Whether a message is kept longer than by the other one."""
+        return other.days is not None and (self.days is None or self.days > other.days)
 
     def __str__(self) -> str:
-        return f"{self.days} days"
+        return f"{self.days} days" if self.days is not None else FOREVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +109,15 @@ def day_at(ms: int, zone: str) -> date:
 
 
 def parse_lifetime(text: str) -> Lifetime:
-    """Return the length of time that `N days` names. Raises `TimeError`."""
+    """Return the length of time that `N days` or `forever` names. Raises `TimeError`."""
+    if text == FOREVER:
+        return Lifetime(None)
     found = _DAYS.fullmatch(text)
     if found is None:
         raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "180 days".')
     days = int(found[1])
     if not SHORTEST_KEPT <= days <= LONGEST_KEPT:
-        advice = (
-            f"Write {SHORTEST_KEPT} to {LONGEST_KEPT} days; leave the key out to keep messages until a person acts."
-        )
+        advice = f'Write {SHORTEST_KEPT} to {LONGEST_KEPT} days, or "forever" with a reason and a name.'
         raise TimeError(f"{days} days is out of range", advice)
     return Lifetime(days)
 

@@ -192,7 +192,10 @@ Day = Annotated[
     date, PlainValidator(_day), PlainSerializer(str, return_type=str), _json(r"^[0-9]{4}-[01][0-9]-[0-3][0-9]$")
 ]
 Kept = Annotated[
-    Lifetime, PlainValidator(_lifetime), PlainSerializer(str, return_type=str), _json(r"^[1-9][0-9]{0,3} days?$")
+    Lifetime,
+    PlainValidator(_lifetime),
+    PlainSerializer(str, return_type=str),
+    _json(r"^(forever|[1-9][0-9]{0,3} days?)$"),
 ]
 Paused = Annotated[
     Pause,

@@ -292,11 +292,24 @@ def explain(
 @app.command()
 def schema(
     people: Annotated[bool, typer.Option("--people", help="That of the people file instead.")] = False,
+    version: Annotated[int, typer.Option(min=1, max=2, help="Of this version of the language.")] = 2,
 ) -> None:
     """Print the JSON Schema of the policy language, by which editors complete and check (docs/policies.md)."""
     from policies.json_schema import json_schema
 
-    typer.echo(json.dumps(json_schema("people" if people else "policy"), indent=2, ensure_ascii=False))
+    found = json_schema("people" if people else "policy", version)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def migrate(
+    policy: Annotated[Path, typer.Argument(help="The policy file.")],
+    write: Annotated[bool, typer.Option("--write", help="Put it in the place of the file.")] = False,
+) -> None:
+    """Print a policy file in the newest version of the language, meaning the same; with --write, replace it."""
+    from appservice.cli.migrating import migrate_file
+
+    raise typer.Exit(migrate_file(policy, out, err, write=write))
 
 
 @app.command()

@@ -14,12 +14,13 @@ from rich.text import Text
 from appservice.operations.errors import OperationFailed
 from appservice.operations.in_force import policy_in_force
 from appservice.service.config import Config
+from policies.bundle import packed
 from policies.explain import Explained, explain_community, explain_room, rooms_to_explain
 from policies.files import read_file
 from policies.findings import Finding, did_you_mean, shown
+from policies.including import read_policy
 from policies.layers import Layer, layered
-from policies.load import load_policy
-from policies.source import read_yaml
+from policies.load import compose_beside, load_policy
 
 OK, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -29,7 +30,8 @@ def explain_file(group: str | None, policy: Path, out: Console, err: Console, *,
     read = read_file(policy)
     if read.data is None:
         return _refuse(read.findings, err)
-    return _explain(group, read.data, str(policy), out, err, as_json=as_json)
+    composed = compose_beside(policy, read.data)
+    return _explain(group, packed(read.data, composed.parts), str(policy), out, err, as_json=as_json)
 
 
 def explain_in_force(group: str | None, config: Config, out: Console, err: Console, *, as_json: bool) -> int:
@@ -59,7 +61,7 @@ def _explain(
     if group is not None and group not in known:
         err.print(Text(f'inglenook: there is no group "{shown(group)}". {did_you_mean(group, known)}'))
         return BAD_INPUT
-    source = read_yaml(text, name)
+    source = read_policy(text, name)
     laid = layered(loaded.policy, layers)
     told = (
         explain_community(laid.policy, source) if group is None else explain_room(laid.policy, source, group, laid.kept)

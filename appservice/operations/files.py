@@ -57,6 +57,14 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def replace_file(path: Path, text: str) -> None:
+    """Write `text` (UTF-8) in the place of the file at `path`, who may read it as before. Raises OSError."""
+    whole = path.resolve(strict=True)
+    mode = whole.stat().st_mode & 0o777
+    write_private(whole, text)
+    whole.chmod(mode)
+
+
 def secret_file(path: Path) -> str:
     """Read the secret in `path`; if there is none yet, make one (256 random bits) and write it with mode 0600."""
     if not path.exists():

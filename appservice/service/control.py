@@ -20,6 +20,7 @@ from appservice.service.history import NothingToUndo, plan_id, standing
 from appservice.service.policy_files import BadPolicy, PolicyFiles
 from appservice.service.succession import Asked, CannotFollow
 from appservice.store import StoreRefused
+from policies.bundle import MAX_BUNDLE
 from policies.files import MAX_BYTES
 from policies.plan import Plan
 from policies.saved import people_digest
@@ -57,9 +58,9 @@ class _Agreed(BaseModel):
 
 
 class _Question(_Agreed):
-    """Two files, as text in latin-1: one character a byte, so that every byte comes through."""
+    """A policy (perhaps a bundle of files) and its people, as text in latin-1: one character a byte, so that every byte comes through."""
 
-    policy: str = Field(max_length=MAX_BYTES + 1)
+    policy: str = Field(max_length=MAX_BUNDLE)
     policy_name: str = Field(max_length=4096)
     people: str = Field(max_length=MAX_BYTES + 1)
     people_name: str = Field(max_length=4096)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from policies.bundle import packed
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.files import people_beside, read_file
 from policies.findings import Finding
 from policies.layers import Layer, Layered, layered
-from policies.load import load_people, load_policy
+from policies.load import compose_beside, load_people, load_policy
 from policies.people import People
 from policies.schema import Policy
 
@@ -32,7 +33,7 @@ class BadPolicy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PolicyFiles:
-    """The bytes of the two files, and what findings call them.
+    """The bytes of the two, and what findings call them. A policy in several files is a bundle of them (`policies.bundle`).
 
     layers: what was set in rooms and holds beside them; None for whatever is set there when they are put in force.
     """
@@ -69,12 +70,18 @@ class Said:
 
 
 def read_files(policy: Path, people: Path | None = None) -> PolicyFiles:
-    """Return the bytes of a policy and its people (else those beside it). Raises `BadPolicy` for a missing file."""
+    """Return the bytes of a policy, of what it includes, and of its people (else those beside it).
+
+    Raises `BadPolicy` for a missing or unreadable file.
+    """
     beside = people or people_beside(policy)
     read, read_people = read_file(policy), read_file(beside)
     if read.data is None or read_people.data is None:
         raise BadPolicy((*read.findings, *read_people.findings))
-    return PolicyFiles(read.data, str(policy), read_people.data, str(beside))
+    composed = compose_beside(policy, read.data)
+    if not composed.whole:
+        raise BadPolicy(composed.source.findings)
+    return PolicyFiles(packed(read.data, composed.parts), str(policy), read_people.data, str(beside))
 
 
 class Reader:

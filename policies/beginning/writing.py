@@ -21,6 +21,7 @@ from policies.beginning.reading import is_visible
 from policies.beginning.sensitive import telling_words
 from policies.defaults import Kind, Tier
 from policies.hours import StaffedHours
+from policies.versions import CURRENT
 from policies.written import MAX_SLUG
 
 WIDTH: Final = 100  # characters of a comment line
@@ -122,7 +123,7 @@ def _policy(answers: Answers, verdict: Verdict, groups: tuple[_Group, ...], hour
         yield "# Worth a thought:"
     for reason in verdict.advice:
         yield from _reason(reason)
-    yield "schema: 1"
+    yield f"schema: {CURRENT}"
     yield ""
     yield "community:"
     yield f"  id: {_quoted(_id(answers))} # rooms are found by it for ever: change it now, or never"

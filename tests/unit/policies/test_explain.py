@@ -46,7 +46,18 @@ def test_a_default_names_its_kind_or_tier_and_why() -> None:
     assert found["who comes in"].matrix == 'm.room.join_rules {"join_rule": "invite"}'
     assert found["rule bullying"].origin.where == "tier medium"
     assert found["rule sexual"].words == "It does not look here."
-    assert found["how long messages are kept"].origin.where == "not in the file"
+    assert found["how long messages are kept"].origin.where == "tier medium"
+    assert found["how long messages are kept"].words.startswith("Messages are kept for 365 days.")
+
+
+def test_what_version_1_says_by_leaving_it_out_is_told_as_that() -> None:
+    text = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8").replace("schema: 2", "schema: 1")
+    policy = load_policy(text, "f").policy
+    assert policy is not None
+    found = {one.about: one for one in explain_room(policy, read_yaml(text, "f"), "bereaved")}
+    kept = found["how long messages are kept"]
+    assert (kept.words, kept.origin.where) == ("Messages are kept until a person removes them.", "not in the file")
+    assert kept.origin.because.startswith("Version 1 of the language")
 
 
 def test_what_is_always_so_is_told_too() -> None:
@@ -79,7 +90,7 @@ def test_every_key_that_a_file_holds_is_explained_by_its_line() -> None:
     assert policy is not None
     assert set(policy.groups["room"].model_fields_set) == set(Group.model_fields)
     assert set(policy.community.model_fields_set) == set(Community.model_fields)
-    assert set(policy.model_fields_set) == set(Policy.model_fields)
+    assert set(policy.model_fields_set) == set(Policy.model_fields) - {"include"}  # resolved before it is read
     assert policy.escalation is not None
     assert set(policy.escalation.model_fields_set) == set(Escalation.model_fields)
     assert set(policy.drift.model_fields_set) == set(Drift.model_fields)
@@ -97,7 +108,7 @@ def test_every_key_that_a_file_holds_is_explained_by_its_line() -> None:
 STEPS = [("escalation", band, "steps", step) for band in BANDS for step in (0, 1)]
 DRIFT = [("drift", key) for key in Drift.model_fields]
 SHOWN = sorted(set(Community.model_fields) - {"id", "server"})
-FULL = """schema: 1
+FULL = """schema: 2
 community:
   id: full
   name: Full

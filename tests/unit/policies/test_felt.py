@@ -41,8 +41,10 @@ def test_what_members_feel_is_told_of_that_group_alone(more: dict[str, Any], tol
 
 def test_what_goes_away_is_told_too() -> None:
     assert felt(changed(capacity=12, retention="30 days"), policy()) == {
-        "carers-lounge": {"new_retention": "none", "new_capacity": "none"}
+        "carers-lounge": {"new_retention": "365", "new_capacity": "none"}  # as its tier has it
     }
+    forever = {"value": "forever", "because": "Board minute 4", "approved_by": "deputy"}
+    assert felt(policy(), changed(retention=forever)) == {"carers-lounge": {"new_retention": "none"}}
 
 
 @pytest.mark.parametrize("more", [{"welcome": "Hello."}, {"name": "Lounge"}, {"pins": "nobody"}, {"purpose": "Talk."}])

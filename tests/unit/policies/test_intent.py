@@ -66,9 +66,10 @@ def test_in_a_group_of_words_only_stickers_ask_for_the_power_of_those_who_modera
     assert "m.sticker" not in room("closed", "media: allowed").state["m.room.power_levels", ""]["events"]
 
 
-def test_retention_becomes_milliseconds_and_is_absent_where_nothing_is_said() -> None:
+def test_retention_becomes_milliseconds_and_is_absent_where_messages_are_kept_for_ever() -> None:
     assert room("closed", "retention: 180 days").state["m.room.retention", ""] == {"max_lifetime": 180 * 86_400_000}
-    assert ("m.room.retention", "") not in room("closed").state
+    forever = f"retention: {{value: forever, {VOUCHED}}}"
+    assert ("m.room.retention", "") not in room("closed", forever).state
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,7 @@ from tests.unit.policies.test_explain import FULL
 from tests.unit.policies.test_load_malformed import EXPECTED, FOLDER
 
 POLICY, PEOPLE = Draft202012Validator(json_schema("policy")), Draft202012Validator(json_schema("people"))
+OF_VERSION_1 = Draft202012Validator(json_schema("policy", 1))  # in which the damaged files are written
 #: Mistakes that a schema can see: what stands where. References, contradictions and dates are the loader's.
 SEEN = ("missing", "number", "type", "unknown", "value")
 ALSO_SEEN = {"care-history-approved-by-a-moderator", "care-limits-approved-by-nobody", "reference-rule-misspelt"}
@@ -52,7 +53,20 @@ def test_a_policy_with_every_key_is_valid_in_words_and_in_blocks() -> None:
     sorted(name for name in EXPECTED if name.partition("-")[0] in SEEN) + sorted(ALSO_SEEN),
 )
 def test_what_stands_where_it_may_not_is_seen_by_editors_too(name: str) -> None:
-    assert not POLICY.is_valid(data((FOLDER / f"{name}.yaml").read_bytes()))
+    assert not OF_VERSION_1.is_valid(data((FOLDER / f"{name}.yaml").read_bytes()))
+
+
+def test_the_schema_of_a_version_takes_files_of_that_version_only() -> None:
+    text = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8")
+    old = data(text.replace("schema: 2", "schema: 1").encode())
+    assert (POLICY.is_valid(data(text.encode())), OF_VERSION_1.is_valid(data(text.encode()))) == (True, False)
+    assert (POLICY.is_valid(old), OF_VERSION_1.is_valid(old)) == (False, True)
+
+
+def test_a_file_that_includes_others_need_not_hold_everything() -> None:
+    assert POLICY.is_valid({"schema": 2, "include": ["groups.yaml"]})
+    assert not POLICY.is_valid({"schema": 2})
+    assert not POLICY.is_valid({"include": ["groups.yaml"]})
 
 
 def test_every_key_is_described_with_an_example_that_is_data() -> None:

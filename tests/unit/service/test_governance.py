@@ -8,7 +8,7 @@ import pytest
 
 from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
-from appservice.service.policy_files import BadPolicy
+from appservice.service.policy_files import BadPolicy, read_files
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.store import Commit
 from policies.saved import people_digest
@@ -183,6 +183,33 @@ async def test_people_who_changed_since_a_plan_was_saved_are_told_even_if_the_sa
             await house.governance.apply(changed, consent)
         assert caught.value.why == ("The people file says something else than when the plan was made.",)
         assert (await house.governance.apply(same, consent))[1] == 2
+
+
+# -- several files -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_policy_in_several_files_is_in_force_as_a_whole_and_needs_no_disk(tmp_path: Path) -> None:
+    folder, store = tmp_path / "files", fresh_store(tmp_path)
+    folder.mkdir()
+    whole = example()
+    head, groups = whole.policy.decode().split("\ngroups:\n")
+    (folder / "policy.yaml").write_text(f"{head}\ninclude: [groups.yaml]\n", encoding="utf-8")
+    (folder / "groups.yaml").write_text(f"groups:\n{groups}", encoding="utf-8")
+    (folder / "people.yaml").write_bytes(whole.people)
+    files = read_files(folder / "policy.yaml")
+    async with governed(store) as house:
+        await house.governance.apply(whole)
+        assert (await house.governance.apply(files))[1] is None  # no word has changed
+        assert house.governance.follows(files)
+        homeserver = house.homeserver
+    for path in folder.iterdir():
+        path.unlink()
+    async with governed(store, homeserver) as later:
+        assert later.governance.follows(files)
+        await later.governance.keep(again=True)
+        assert later.governance.settled
+        [line] = await later.governance.history()
+        assert line.number == 1
 
 
 # -- risk --------------------------------------------------------------------------------------------------------------
