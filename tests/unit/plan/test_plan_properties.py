@@ -11,14 +11,18 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.changes import PHASES, CreateRoom, Invite, Remove, SetState
+from policies.changes import PHASES, AddAddress, CreateRoom, Invite, JoinGuardian, Remove, SetState
 from policies.compile import compile_community
 from policies.creation import key_of
+from policies.defaults import KINDS, TIERS
 from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity
-from policies.movements import movement, power_movement
+from policies.movements import KEPT_FOR_EVER, kept_ms, movement, power_movement
 from policies.observed import ObservedRoom
 from policies.people import People
 from policies.plan import Plan, plan
+from policies.power_levels import read_power_levels
+from policies.room_versions import MANAGED_ROOM_VERSION
+from policies.schema import Policy
 from tests.unit.plan.model_homeserver import ModelHomeserver
 from tests.unit.plan.worlds import IDENTITIES, people_of, policy_with, user
 
@@ -35,12 +39,35 @@ _KINDS = (
     "closed high",
     "announce low",
 )
-_CHOICES = ("", "posting=moderators", "pins=nobody", "retention=90 days", "history=joined", "retention=30 days")
-_GROUPS = st.dictionaries(
-    st.sampled_from(("hello", "lounge", "quiet", "news")),
-    st.tuples(st.sampled_from(_KINDS), st.sampled_from(_CHOICES)).map(",".join),
-    min_size=1,
+#: What a policy may choose for a group of any kind; `!` marks what is weaker, and vouched for.
+_CHOICES = (
+    "",
+    "posting=moderators",
+    "pins=nobody",
+    "pins=everybody!",
+    "retention=90 days",
+    "retention=30 days",
+    "retention=forever!",
+    "retention=3650 days!",
+    "history=joined",
+    "pins=nobody,retention=7 days,history=joined",
 )
+#: The same for groups that people are let into.
+_CHOICES_BEHIND_A_DOOR = (
+    "capacity=2",
+    "capacity=50",
+    "history=shared!",
+    "history=invited!",
+    "capacity=3,pins=everybody!",
+)
+_GROUP = st.one_of(
+    st.tuples(st.sampled_from(_KINDS), st.sampled_from(_CHOICES)),
+    st.tuples(
+        st.sampled_from([kind for kind in _KINDS if kind.startswith(("hybrid", "closed"))]),
+        st.sampled_from(_CHOICES_BEHIND_A_DOOR),
+    ),
+).map(",".join)
+_GROUPS = st.dictionaries(st.sampled_from(("hello", "lounge", "quiet", "news")), _GROUP, min_size=1)
 _ANY_MEMBERSHIP = st.sampled_from(("join", "invite", "knock", "ban", "left", None))
 _GUARDIAN = st.fixed_dictionaries({"guardian": st.sampled_from(("join", "invite", "left", None))})
 _JUNK: tuple[Mapping[str, Any], ...] = (
@@ -87,7 +114,7 @@ _Value = TypeVar("_Value")
 
 
 @st.composite
-def peoples(draw: st.DrawFn, groups: Mapping[str, str]) -> People:
+def peoples(draw: st.DrawFn, groups: Mapping[str, object]) -> People:
     words = st.lists(st.sampled_from(("admin", "lead", "deputy", "moderator", *groups)), max_size=3, unique=True)
     said = draw(st.dictionaries(st.sampled_from(_NAMES), words, min_size=2))
     return people_of({name: " ".join(of_one) for name, of_one in said.items()})
@@ -95,9 +122,15 @@ def peoples(draw: st.DrawFn, groups: Mapping[str, str]) -> People:
 
 @st.composite
 def communities(draw: st.DrawFn) -> tuple[DesiredCommunity, People]:
-    groups = draw(_GROUPS)
-    people = draw(peoples(groups))
-    return compile_community(policy_with(groups), people), people
+    policy = draw(policies())
+    people = draw(peoples(policy.groups))
+    return compile_community(policy, people), people
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """One in either version of the language."""
+    return policy_with(draw(_GROUPS), version=draw(st.sampled_from((1, 2))))
 
 
 @st.composite
@@ -285,6 +318,74 @@ def test_nothing_is_widened_while_somebody_is_there_who_may_not_be(
         if isinstance(change, SetState) and change.type == "m.room.power_levels":
             lowered = power_movement(change.before, change.after).lowered
             assert not lowered or (change.phase, change.change_class) == ("demote", "disruptive")
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_people_lose_first_then_are_asked_in_and_only_then_is_anything_exposed_or_advertised(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    taking, giving, showing = [], [], []
+    for place, change in enumerate(planned(server, wanted).changes):
+        state = change if isinstance(change, SetState) else None
+        link = state is not None and state.type == "m.space.child" and state.after.get("via")
+        if isinstance(change, AddAddress) or link or change.change_class == "exposing":
+            showing.append(place)
+        elif isinstance(change, Invite | JoinGuardian):
+            giving.append(place)
+        lowered = state is not None and state.type == "m.room.power_levels" and state.before is not None
+        if isinstance(change, Remove) or (lowered and change.phase == "demote"):
+            taking.append(place)
+    assert not taking or not showing or max(taking) < min(showing)
+    assert not giving or not showing or max(giving) < min(showing)
+
+
+@EXAMPLES
+@given(homeservers(), policies(), st.data())
+def test_no_plan_leaves_a_room_weaker_than_its_kind_and_tier_have_it_but_where_somebody_answers_for_it(
+    server: ModelHomeserver, policy: Policy, data: st.DataObject
+) -> None:
+    people = data.draw(peoples(policy.groups))
+    community = compile_community(policy, people)
+    server.apply(plan(community, people, server.observe(community), IDENTITIES))
+    vouched = {(one.group, one.what) for one in community.weakenings}
+    for room in server.observe(community).rooms.values():
+        group = policy.groups.get(room.key)
+        if group is None or room.standing(IDENTITIES) != "governed":
+            continue
+        kind, tier = KINDS[group.kind], TIERS[group.tier]
+        history = room.state["m.room.history_visibility", ""]["history_visibility"]
+        words = ("joined", "invited", "shared")
+        assert words.index(str(history)) <= words.index(kind.history_visibility) or (room.key, "history") in vouched
+        levels = read_power_levels(MANAGED_ROOM_VERSION, None, None, room.state["m.room.power_levels", ""])
+        assert levels.required_for("m.room.message", False) >= kind.events_default
+        assert levels.required_for("m.room.pinned_events", True) >= 50 or (room.key, "pins") in vouched
+        kept = kept_ms(room.state.get(("m.room.retention", "")))
+        usual = tier.kept_days * 86_400_000 if policy.schema_version > 1 else KEPT_FOR_EVER
+        assert kept <= usual or (room.key, "retention") in vouched
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_nobody_is_asked_in_beyond_the_places_of_a_group(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    community, _ = wanted
+    before = {room_id: dict(room.members) for room_id, room in server.rooms.items()}
+    server.apply(planned(server, wanted))
+    for room in server.observe(community).rooms.values():
+        places = next((one.capacity for one in community.rooms if one.key == room.key), None)
+        asked = [
+            user_id
+            for user_id, membership in room.members.items()
+            if membership == "invite" and before.get(room.room_id, {}).get(user_id) != "invite"
+        ]
+        present = [
+            user_id
+            for user_id, membership in room.members.items()
+            if membership in ("join", "invite") and user_id not in IDENTITIES
+        ]
+        assert places is None or not asked or len(present) <= places or IDENTITIES.guardian in asked
 
 
 @EXAMPLES

@@ -26,20 +26,29 @@ def user(name: str) -> str:
     return getattr(IDENTITIES, name) if name in ("steward", "guardian", "custodian") else f"@{name}:{SERVER}"
 
 
-def policy_with(groups: Mapping[str, str], **community: object) -> Policy:
-    """The base policy with these groups, each `kind tier` or `kind tier,key=value`, and other values in its `community`."""
+def policy_with(groups: Mapping[str, str], *, version: int = 1, **community: object) -> Policy:
+    """The base policy with these groups, each `kind tier` or `kind tier,key=value`, and other values in its `community`.
+
+    A value that ends in `!` is one for which the deputy answers.
+    """
     made: dict[str, Any] = {}
     for group_id, words in groups.items():
         first, _, more = words.partition(",")
         kind, tier = first.split()
         made[group_id] = {"name": group_id.title(), "purpose": f"For {group_id}.", "kind": kind, "tier": tier}
-        made[group_id] |= dict(one.split("=") for one in more.split(",") if one)
+        made[group_id] |= {key: _value(word) for key, word in (one.split("=") for one in more.split(",") if one)}
         if tier == "high":
             made[group_id]["accept_limits"] = {"because": "Board minute 4", "approved_by": "deputy"}
-    text = yaml.safe_dump({**BASE, "community": {**BASE["community"], **community}, "groups": made})
+    text = yaml.safe_dump({**BASE, "schema": version, "community": {**BASE["community"], **community}, "groups": made})
     loaded = load_policy(text, "case")
     assert loaded.policy is not None, "\n".join(map(str, loaded.findings))
     return loaded.policy
+
+
+def _value(word: str) -> object:
+    if word.endswith("!"):
+        return {"value": word[:-1], "because": "Board minute 4", "approved_by": "deputy"}
+    return int(word) if word.isdigit() else word
 
 
 def people_of(said: Mapping[str, str]) -> People:
