@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policies.intent import history_of, join_rule_of, posting_level_of
+from policies.intent import history_of, join_rule_of, pause_of, posting_level_of
 from policies.keeping import kept
 from policies.schema import Group, Policy
 
@@ -31,6 +31,9 @@ def _felt(was: Group, now: Group) -> Iterator[tuple[str, str]]:
         yield "new_join", join_rule_of(now)
     if posting_level_of(was) != posting_level_of(now):
         yield "new_posting", "moderators" if posting_level_of(now) else "everybody"
+    if pause_of(was) != pause_of(now):
+        pause = pause_of(now)
+        yield "new_slow", str(pause) if pause is not None else "none"
     if kept(was) != kept(now):
         days = kept(now).days
         yield "new_retention", str(days) if days is not None else "none"

@@ -16,10 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from policies.contradictions import Problem, problems_of_policy
 from policies.findings import did_you_mean, shown
+from policies.hours import HoursError, parse_hours
 from policies.notes import Note
 from policies.plain_words import quoted
 from policies.schema import MAX_CAPACITY, MIN_CAPACITY, Group, Policy
-from policies.times import day_at
+from policies.times import TimeError, day_at, parse_pause
 from policies.written import MAX_SENTENCE
 
 Value = str | int
@@ -69,6 +70,7 @@ class Settable:
 
     path: where it stands in a group of the policy. read: from the words typed to the value as a file would have it; raises
     ValueError. off: words that mean that nothing is set. about: what it is, for whoever reads of it in a plan.
+    whole: what the value is in this community, with what nobody types.
     """
 
     key: str
@@ -76,6 +78,7 @@ class Settable:
     read: Callable[[str], Value]
     off: frozenset[str]
     about: str
+    whole: Callable[[Policy, Value], Value] = lambda _policy, value: value
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,40 @@ def _sentence(words: str) -> Value:
     return said
 
 
+def _pause(words: str) -> Value:
+    try:
+        return str(parse_pause(words))
+    except TimeError:
+        raise ValueError("a number and its unit, from 5s to 6h") from None
+
+
+def _hours(words: str) -> Value:
+    for said in (words, f"{words} UTC"):  # the zone goes without saying: it is the community's
+        try:
+            parse_hours(said)
+        except HoursError:
+            continue
+        return " ".join(words.split())
+    raise ValueError("days and times, such as Tue 18:00-21:00")
+
+
+def _in_the_zone(policy: Policy, value: Value) -> Value:
+    try:
+        parse_hours(str(value))
+    except HoursError:
+        return f"{value} {policy.community.hours.zone}"
+    return value
+
+
 SETTABLE: Final[Mapping[str, Settable]] = {
     one.key: one
     for one in (
         Settable("capacity", ("capacity",), _number, frozenset({"none", "off", "any"}), "how many people can be in it"),
         Settable("welcome", ("welcome",), _sentence, frozenset({"none", "off"}), "what newcomers are told"),
+        Settable(
+            "slow", ("posting", "slow"), _pause, frozenset({"none", "off"}), "how long each waits between messages"
+        ),
+        Settable("hours", ("hours",), _hours, frozenset({"none", "off"}), "when somebody looks after it", _in_the_zone),
     )
 }
 """Every key that may be set in a room."""
@@ -153,7 +185,7 @@ def with_layer(policy: Policy, layer: Layer) -> Policy:
         if not isinstance(block.get(part), dict):
             block[part] = {}
         block = block[part]
-    block[last] = layer.value
+    block[last] = SETTABLE[layer.key].whole(policy, layer.value)
     try:
         changed = Group.model_validate(said)
     except ValidationError as invalid:

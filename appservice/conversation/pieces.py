@@ -296,6 +296,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "line": lambda _ground, items: quotable(_first(items).get("line", "")),
     "new_capacity": _field("new_capacity"),
     "new_retention": _field("new_retention"),
+    "new_slow": _field("new_slow"),
     "next": _field("next", "2"),
     "of": _field("of", "1"),
     "own": _own,

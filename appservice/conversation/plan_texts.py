@@ -123,6 +123,8 @@ PLAN_TEXTS: Mapping[str, Text] = {
     "set.how": _answer("set.how"),
     "set.how.capacity": _answer("set.how.capacity"),
     "set.how.welcome": _answer("set.how.welcome"),
+    "set.how.slow": _answer("set.how.slow"),
+    "set.how.hours": _answer("set.how.hours"),
     "set.file_wins": _answer("set.file_wins", "group", "setting", "value"),
     "set.not_here": Text(
         (part("set.not_here", "group", "setting"), part("plan.cannot.why", "words", said=given("words"))),
@@ -133,7 +135,7 @@ PLAN_TEXTS: Mapping[str, Text] = {
 }
 
 
-_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_retention", "new_capacity")
+_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_retention", "new_capacity")
 
 
 def _nothing_named(items: Items) -> tuple[Items, ...]:
@@ -153,6 +155,8 @@ CHANGED_TEXTS: Mapping[str, Text] = {
             *(_new("history", value) for value in ("joined", "invited", "shared")),
             *(_new("join", value) for value in ("public", "restricted", "knock", "invite")),
             *(_new("posting", value) for value in ("moderators", "everybody")),
+            part("changed.slow", "new_slow", said=_given_but("new_slow", "none")),
+            _new("slow", "none"),
             part("changed.retention", "new_retention", said=_given_but("new_retention", "none")),
             _new("retention", "none"),
             part("changed.capacity", "new_capacity", said=_given_but("new_capacity", "none")),

@@ -157,6 +157,24 @@ async def test_a_lead_sets_a_capacity_in_the_group_says_yes_in_private_and_membe
     assert back != event_id
 
 
+async def test_slow_mode_and_hours_are_set_in_the_group_and_members_are_told_what_they_feel(charity: Charity) -> None:
+    lounge, private = (await charity.rooms())["carers-lounge"], await own_room(charity, LEAD)
+    for words, shown in (("slow 30s", "30s"), ("hours Tue 18:00-21:00", "Tue 18:00-21:00")):
+        await say(charity, LEAD, lounge, f"{guardian(charity)} set {words}")
+        event_id, name = await card(charity, LEAD, private, shown)
+        await tap(charity, LEAD, private, event_id)
+        await said(charity, LEAD, private, f"{name} is done.")
+    await said(charity, MEMBER, lounge, "each of you can write once in 30s")
+    exit_status, explained = await charity.command("explain", "carers-lounge", "--in-force")
+    assert exit_status == 0
+    assert "Tue 18:00-21:00 Europe/London" in explained
+    assert explained.count(f"set in the room by @{LEAD}:{SERVER_NAME}") == 2
+    await say(charity, LEAD, private, "set carers-lounge slow off")
+    _, name = await card(charity, LEAD, private, "will not be set any more")
+    await say(charity, LEAD, private, f"apply {name}")
+    await said(charity, MEMBER, lounge, "nobody has to wait")
+
+
 async def test_a_moderator_without_the_duty_is_refused_in_private_and_nothing_is_proposed(charity: Charity) -> None:
     rooms, private = await charity.rooms(), await own_room(charity, MODERATOR)
     before = len(await heard(charity, MODERATOR, rooms["moderators"]))

@@ -28,8 +28,10 @@ _TELLING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d(?:[\d ]*\d)?")
-#: How a case or a plan is called, and how many places a group has: no number to call.
-_REFERENCE = re.compile(r"\b[HSP]-\d{4}\b|\bP-\d{1,3}\b|\bcapacity \d+")
+#: How a case or a plan is called, and what can be set in a room: no number to call.
+_REFERENCE = re.compile(
+    r"\b[HSP]-\d{4}\b|\bP-\d{1,3}\b|\bset (?:\w+ )?(?:capacity \d+|slow \d+[smh]|hours \w+ [\d:-]+)"
+)
 _LONG_NUMBER = re.compile(r"\d(?:[ -]?\d){2,}")
 
 

@@ -83,6 +83,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "new_history": (None, "joined", "invited", "shared"),
     "new_join": (None, "public", "restricted", "knock", "invite"),
     "new_posting": (None, "moderators", "everybody"),
+    "new_slow": (None, "30s", "none"),
     "new_retention": (None, "30", "none"),
     "new_capacity": (None, "12", "none"),
 }
@@ -107,7 +108,7 @@ TOGETHER = (
     ("plan", "plan_state", "count"),
     ("plan", "group", "setting", "value", "words", "waiting"),
     ("new_history", "new_join", "new_posting"),
-    ("new_retention", "new_capacity"),
+    ("new_slow", "new_retention", "new_capacity"),
 )
 #: The same in lists of several items.
 IN_LISTS = (

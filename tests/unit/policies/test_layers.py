@@ -107,6 +107,22 @@ def test_the_order_of_layers_means_nothing(layers: list[Layer]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "path", "means"),
+    [
+        ("slow", "30s", ("posting", "slow"), "30s"),
+        ("hours", "Tue 18:00-21:00", ("hours",), "Tue 18:00-21:00 Europe/London"),
+    ],
+)
+def test_each_key_lands_where_the_file_would_have_it(key: str, value: str, path: tuple[str, ...], means: str) -> None:
+    found = layered(policy(), [Layer("carers-lounge", key, value, LEAD, 0)])
+    assert written_value(found.policy.groups["carers-lounge"], key) == means
+    assert SETTABLE[key].path == path
+    text = (EXAMPLES / "leeds-carers.yaml").read_bytes()
+    told = explain_room(found.policy, read_yaml(text, "p.yaml"), "carers-lounge", found.kept)
+    assert [one.origin.kind for one in told].count("room") == 1
+
+
+@pytest.mark.parametrize(
     "path",
     [path for path in sorted(EXAMPLES.glob("*.yaml")) if not path.name.endswith(".people.yaml")],
     ids=lambda path: path.stem,
@@ -141,6 +157,10 @@ def test_explain_says_who_set_it_and_on_which_day() -> None:
         ("welcome", "We meet  on Tuesdays.", "We meet on Tuesdays."),
         ("welcome", "“We meet.”", "We meet."),
         ("welcome", "off", None),
+        ("slow", "30 seconds", "30s"),
+        ("slow", "off", None),
+        ("hours", "Tue  18:00-21:00", "Tue 18:00-21:00"),
+        ("hours", "Tue 18:00-21:00 Europe/London", "Tue 18:00-21:00 Europe/London"),
     ],
 )
 def test_what_is_typed_becomes_what_a_file_would_say(key: str, words: str, value: object) -> None:
@@ -159,6 +179,9 @@ def test_what_is_typed_becomes_what_a_file_would_say(key: str, words: str, value
         ("capacity", "", "capacity"),
         ("welcome", "", "welcome"),
         ("welcome", "a" * 201, "welcome"),
+        ("slow", "30", "slow"),
+        ("slow", "1s", "slow"),
+        ("hours", "always", "hours"),
         ("history", "shared", ""),
         ("", "", ""),
     ],
