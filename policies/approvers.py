@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.intent import approvers_of
 from policies.people import People
 from policies.problems import Problem
 from policies.schema import Policy
@@ -25,12 +26,14 @@ def problems_of_approving_roles(policy: Policy) -> Iterator[Problem]:
 
 def problems_of_approvers(policy: Policy, people: People) -> Iterator[Problem]:
     """Yield the groups at which nobody would answer, or one alone, who could not let themselves in. Advice: people change."""
-    roles = {role_id for role_id, role in policy.roles.items() if "approve_join" in role.can}
-    able = [person for person in people.by_id.values() if not person.roles.isdisjoint(roles)]
-    for group_id in _hybrid(policy) if roles else ():
+    for group_id in _hybrid(policy):
+        roles = approvers_of(policy, policy.groups[group_id])
+        able = [person for person in people.by_id.values() if not person.roles.isdisjoint(roles)]
+        if not roles:
+            continue
         if not able:
             message = f"people may ask to join {group_id}, and nobody is listed who can let them in"
-            advice = f"Give somebody a role that can approve_join: roles: [{sorted(roles)[0]}]."
+            advice = f"Give somebody a role that can approve_join: roles: [{roles[0]}]."
             yield Problem(("people",), message, advice, "advice", key=True)
         elif len(able) == 1 and group_id not in able[0].groups:
             person = able[0].user_id

@@ -40,6 +40,7 @@ from policies.intent import (
     join_rule_of,
     pins_level_of,
     posting_level_of,
+    roles_in,
     weakenings,
     words_only,
 )
@@ -63,6 +64,8 @@ _LATER_KEYS: Final = frozenset(
         "escalation",
         "hours",
         "media",
+        "membership",
+        "join",
     }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
@@ -97,6 +100,9 @@ def policy_digest(policy: Policy) -> str:
             if block[name] is None:
                 del block[name]  # the same
     for group in said["groups"].values():
+        for block in (group.get("membership"), group.get("join")):
+            for name, roles in (block or {}).items():
+                block[name] = sorted(roles)
         if isinstance(posting := group.get("posting"), dict):
             written = {name: value for name, value in posting.items() if value is not None}
             group["posting"] = written["who"] if written.keys() == {"who"} else written  # once it was only a word
@@ -175,7 +181,7 @@ class _Compiler:
         elif group.kind == "announce":
             membership = self.space_membership()
         else:
-            membership = MembershipRule(groups=(group_id,))
+            membership = MembershipRule(groups=(group_id,), roles=roles_in(group))
         return self.room(
             group_id,
             name=group.name,

@@ -12,8 +12,8 @@ from datetime import date
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.findings import did_you_mean, shown
-from policies.group_words import problems_of_hours, problems_of_posting
-from policies.intent import choices, drift_choices
+from policies.group_words import problems_of_hours, problems_of_joining, problems_of_posting
+from policies.intent import choices, drift_choices, roles_in
 from policies.keeping import default_of, longer_than_usual
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.limits import DANGERS, Limit, looser, setting_of
@@ -46,6 +46,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from problems_of_hours(policy, path, group)
         yield from problems_of_posting(path, group)
         yield from _retention(path, group, policy.schema_version)
+        yield from problems_of_joining(policy, path, group)
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
     yield from problems_of_approving_roles(policy)
@@ -280,15 +281,22 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
 def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     taken: Counter[str] = Counter()
     for user_id, entry in file.people.items():
-        for index, group_id in enumerate(entry.groups):
+        by_role = [
+            group_id for group_id, group in policy.groups.items() if not set(entry.roles).isdisjoint(roles_in(group))
+        ]
+        for group_id in dict.fromkeys((*entry.groups, *by_role)):
             group = policy.groups.get(group_id)
-            if group is None or group.capacity is None or group_id in entry.groups[:index]:
+            if group is None or group.capacity is None:
                 continue
             taken[group_id] += 1
             if taken[group_id] == group.capacity + 1:  # told once, at the first who is too many
                 message = f"{shown(group_id)} has room for {group.capacity} people, and more are listed"
                 advice = "Take somebody off this group, or raise its capacity in the policy."
-                yield Problem(("people", user_id, "groups", index), message, advice)
+                listed = group_id in entry.groups
+                where: Path = (
+                    ("people", user_id, "groups", entry.groups.index(group_id)) if listed else ("people", user_id)
+                )
+                yield Problem(where, message, advice, key=not listed)
 
 
 def _offices(policy: Policy, people: People) -> Iterator[Problem]:
@@ -310,7 +318,11 @@ def _offices(policy: Policy, people: People) -> Iterator[Problem]:
 def _cover(policy: Policy, people: People) -> Iterator[Problem]:
     moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
     covered = {
-        group for person in people.by_id.values() if not person.roles.isdisjoint(moderating) for group in person.groups
+        group_id
+        for person in people.by_id.values()
+        if not person.roles.isdisjoint(moderating)
+        for group_id, group in policy.groups.items()
+        if group_id in person.groups or not person.roles.isdisjoint(roles_in(group))
     }
     for group_id in sorted(policy.groups):
         if policy.groups[group_id].kind in ("hybrid", "closed") and group_id not in covered:

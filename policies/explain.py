@@ -12,7 +12,7 @@ from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SPACES, SYSTEM_ROOMS,
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
-from policies.intent import Choice, choices, drift_choices, pause_of
+from policies.intent import Choice, approvers_of, choices, drift_choices, pause_of
 from policies.keeping import longer_than_usual
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
@@ -198,7 +198,9 @@ class _Explainer:
             yield Explained("limits", words, origin)
         by_tier = group.kind == "open" and tier.open_join_rule != kind.join_rule
         yield _meant("who comes in", room, "m.room.join_rules", of_tier if by_tier else of_kind)
-        yield Explained("who may be there", _admitted(room.membership), of_kind)
+        yield self._who(path, group, room, of_kind)
+        if group.kind == "hybrid":
+            yield self._approvers(path, group)
         shown = "The community's space shows it." if room.parent else "The community's space does not show it."
         parent = "m.space.parent" if room.parent else ""
         yield Explained("in the space", shown, of_kind if tier.in_space else of_tier, parent)
@@ -212,6 +214,18 @@ class _Explainer:
         yield self._hours(path, group)
         if group.welcome is not None:
             yield Explained("told to newcomers", group.welcome, self.written((*path, "welcome")))
+
+    def _who(self, path: Path, group: Group, room: DesiredRoom, of_kind: Origin) -> Explained:
+        origin = self.written((*path, "membership")) if group.membership is not None else of_kind
+        return Explained("who may be there", _admitted(room.membership), origin)
+
+    def _approvers(self, path: Path, group: Group) -> Explained:
+        roles = ", ".join(approvers_of(self.policy, group))
+        words = f"Those who hold one of the roles {roles}, but never their own."
+        if group.join is None:
+            origin = Origin("always", "unless the file says otherwise", "Every role that can approve_join.")
+            return Explained("who answers requests", words, origin)
+        return Explained("who answers requests", words, self.written((*path, "join")))
 
     def _pace(self, path: Path, group: Group) -> Explained:
         slow = pause_of(group)

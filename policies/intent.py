@@ -47,6 +47,7 @@ __all__ = [
     "Choice",
     "DriftChoice",
     "Weakening",
+    "approvers_of",
     "choices",
     "drift_choices",
     "history_of",
@@ -54,6 +55,7 @@ __all__ = [
     "pause_of",
     "pins_level_of",
     "posting_level_of",
+    "roles_in",
     "weakenings",
     "words_only",
 ]
@@ -162,6 +164,17 @@ def posting_level_of(group: Group) -> int:
 def pause_of(group: Group) -> Pause | None:
     """Return how long each person waits between two messages in a group, None where they need not."""
     return group.posting.slow if group.posting is not None else None
+
+
+def roles_in(group: Group) -> tuple[str, ...]:
+    """Return the roles whose holders may be in a group without being listed for it."""
+    return tuple(sorted(group.membership.roles)) if group.membership is not None else ()
+
+
+def approvers_of(policy: Policy, group: Group) -> tuple[str, ...]:
+    """Return the roles whose holders answer requests to join a group: all that can, unless the group names them."""
+    can = sorted(name for name, role in policy.roles.items() if "approve_join" in role.can)
+    return tuple(role for role in can if group.join is None or role in group.join.approved_by)
 
 
 def words_only(group: Group) -> bool:

@@ -65,6 +65,8 @@ __all__ = [
     "HistorySetting",
     "LimitSetting",
     "Limits",
+    "JoinBlock",
+    "MembershipBlock",
     "Owners",
     "PinsSetting",
     "Policy",
@@ -281,6 +283,26 @@ class RetentionSetting(Setting):
         return {"value": str(value)} if type(value) in (str, int) else value
 
 
+class MembershipBlock(StrictModel):
+    """Who may be in a group besides the people who are listed for it."""
+
+    roles: tuple[Slug, ...] = Field(
+        min_length=1,
+        description="Roles whose holders may be in it without being listed.",
+        examples=["[moderator]"],
+    )
+
+
+class JoinBlock(StrictModel):
+    """Who answers requests to join a group."""
+
+    approved_by: tuple[Slug, ...] = Field(
+        min_length=1,
+        description="Roles whose holders answer requests; others who can approve_join do not.",
+        examples=["[lead, deputy]"],
+    )
+
+
 class Group(StrictModel):
     """One group: what it is for, how people come in, and how much can go wrong."""
 
@@ -307,6 +329,16 @@ class Group(StrictModel):
         default=None,
         description="Who may pin messages: moderators, nobody, or with a reason and a name everybody.",
         examples=["nobody"],
+    )
+    membership: MembershipBlock | None = Field(
+        default=None,
+        description="Who may be in it besides those listed; only for hybrid and closed.",
+        examples=["{roles: [moderator]}"],
+    )
+    join: JoinBlock | None = Field(
+        default=None,
+        description="Who answers requests to join it; only for hybrid.",
+        examples=["{approved_by: [lead, deputy]}"],
     )
     media: Media | None = Field(
         default=None,

@@ -103,6 +103,10 @@ class Rules(Protocol):
         """Return whether this person may apply policies: all of them, or only what is about one group."""
         ...
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        """Return whether this person may answer requests to join that group."""
+        ...
+
     def owners(self, community: str) -> tuple[str, ...]:
         """Return the user ids of those who answer for safeguarding: holders of the lead's role, then the deputy's."""
         ...

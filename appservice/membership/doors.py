@@ -19,6 +19,7 @@ from appservice.flow import (
     Invite,
     Place,
     Remove,
+    RoomFacts,
     Rules,
 )
 from appservice.membership.places import Capacities, is_full
@@ -47,7 +48,7 @@ class Doors:
             if present == "knock":
                 waits = taken_out or is_full(self._capacities, room, facts, person)
                 return self._asked(item, facts, person) if waits else self._welcome(item, facts, person)
-            if present == "invite" and taken_out and not rules.can(room.community, event.sender, "approve_join"):
+            if present == "invite" and taken_out and not _lets_in(rules, room, event.sender):
                 return self._withdrawn(item, facts, person)
             return ()
         if present == "join":
@@ -80,7 +81,7 @@ class Doors:
     def _invited(self, item: EventInput, facts: Facts, person: str, rules: Rules) -> Iterable[Effect]:
         by, room = item.event.sender, facts.room
         approving = rules.kind(room.community, room.group) == "hybrid" and facts.before == "knock"
-        if approving and rules.can(room.community, by, "approve_join"):
+        if approving and rules.approves(room.community, room.group, by):
             if is_full(self._capacities, room, facts, person):
                 yield from self._withdrawn(item, facts, person, "your.group_is_full")
                 return
@@ -152,3 +153,10 @@ class Doors:
             text=text,
             items=({"person": person, "room": item.event.room_id, "reference": reference},),
         )
+
+
+def _lets_in(rules: Rules, room: RoomFacts, user_id: str) -> bool:
+    """Whether somebody may ask in whom a person took out: who answers requests, where there are any."""
+    if rules.kind(room.community, room.group) == "hybrid":
+        return rules.approves(room.community, room.group, user_id)
+    return rules.can(room.community, user_id, "approve_join")

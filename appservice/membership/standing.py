@@ -6,6 +6,7 @@ from appservice.flow import Approve, Effect
 from appservice.store import Commit
 from policies.defaults import ROOM_ADMIN_LEVEL
 from policies.desired import DesiredCommunity
+from policies.intent import approvers_of
 from policies.ladders import DEPUTY, LEAD
 from policies.people import People, Person
 from policies.schema import Policy
@@ -87,6 +88,12 @@ class Standing:
         held = self._people.get(user_id).roles
         roles = [self._policy.roles[name] for name in held if name in self._policy.roles]
         return any("moderate" in role.can and role.level >= ROOM_ADMIN_LEVEL for role in roles)
+
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        found = self._policy.groups.get(group)
+        if community != self._community or found is None:
+            return False
+        return not self._people.get(user_id).roles.isdisjoint(approvers_of(self._policy, found))
 
     def owners(self, community: str) -> tuple[str, ...]:
         if community != self._community:

@@ -48,6 +48,10 @@ class JoinWords:
         if person == event.sender:  # nobody lets themselves in (CARE, rule 4)
             yield self._say(item, "request.not_yours")
             return
+        group = facts.groups.get(room_id, "")
+        if group and not rules.approves(facts.room.community, group, event.sender):
+            yield self._say(item, "request.not_yours")
+            return
         yield from self._answer(item, facts, word, room_id, person)
 
     def _answer(self, item: EventInput, facts: Facts, word: str, room_id: str, person: str) -> Iterable[Effect]:

@@ -52,6 +52,9 @@ class Rules:
     def admits(self, community: str, group: str, user_id: str) -> bool:
         return group != "safeguarding" or user_id in {LEAD, DEPUTY}
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return self.can(community, user_id, "approve_join")
+
     def can(self, community: str, user_id: str, duty: str) -> bool:
         return user_id in {LEAD, DEPUTY}
 

@@ -40,6 +40,9 @@ class People:
         duty = {"moderators": "moderate", "safeguarding": "safeguard", "ops": "operate"}[group]
         return user_id in self.duties[duty]
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return self.can(community, user_id, "approve_join")
+
     def can(self, community: str, user_id: str, duty: str) -> bool:
         return user_id in self.duties.get(duty, ())
 

@@ -35,6 +35,9 @@ class Rules:
         rooms = {"moderators": {MOD, OTHER_MOD, LEAD}, "safeguarding": {LEAD}, "ops": {OPS}}
         return group not in rooms or user_id in rooms[group]
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return self.can(community, user_id, "approve_join")
+
     def can(self, community: str, user_id: str, duty: str) -> bool:
         return user_id in {"moderate": {MOD, OTHER_MOD, LEAD}, "safeguard": {LEAD}}.get(duty, set())
 

@@ -104,6 +104,9 @@ class Everybody:
     def admits(self, community: str, group: str, user_id: str) -> bool:
         return True
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return self.can(community, user_id, "approve_join")
+
     def can(self, community: str, user_id: str, duty: str) -> bool:
         return False
 

@@ -46,6 +46,9 @@ class Rules:
     def can(self, community: str, user_id: str, duty: str) -> bool:
         return user_id == LEAD and duty == "approve_join"
 
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return user_id == LEAD
+
 
 def group(members: Mapping[str, str]) -> RoomFacts:
     return RoomFacts(GROUP, Place.GROUP, "c", "lounge", members={**OURS, **members})

@@ -29,12 +29,13 @@ from appservice.membership.words import request_reference
 
 GHOSTS = Ghosts("@steward:h.example", "@guardian:h.example", "@custodian:h.example")
 LEAD, SAM, ROSA = "@lead:h.example", "@sam:h.example", "@rosa:h.example"
+ELSEWHERE = "@elsewhere:h.example"  # answers requests, and not those of this group
 GROUP, DESK = "!group", "!desk"
 NOW = 1_000_000
 
 
 class Rules:
-    """Rosa may be in the group; the lead may let people in."""
+    """Rosa may be in the group; the lead may let people in, and one more into other groups."""
 
     def __init__(self, kind: str = "hybrid") -> None:
         self._kind = kind
@@ -46,7 +47,10 @@ class Rules:
         return user_id in {ROSA, LEAD}
 
     def can(self, community: str, user_id: str, duty: str) -> bool:
-        return user_id == LEAD and duty == "approve_join"
+        return user_id in {LEAD, ELSEWHERE} and duty == "approve_join"
+
+    def approves(self, community: str, group: str, user_id: str) -> bool:
+        return user_id == LEAD and group == "lounge"
 
 
 def door(
@@ -117,8 +121,14 @@ def test_an_invite_that_answers_a_request_by_somebody_who_may_is_the_approval() 
 
 @pytest.mark.parametrize(
     ("by", "before", "kind"),
-    [(ROSA, "knock", "hybrid"), (LEAD, None, "hybrid"), (LEAD, "left", "hybrid"), (LEAD, "knock", "closed")],
-    ids=["by a member", "without a request", "after they left", "in a closed group"],
+    [
+        (ROSA, "knock", "hybrid"),
+        (ELSEWHERE, "knock", "hybrid"),
+        (LEAD, None, "hybrid"),
+        (LEAD, "left", "hybrid"),
+        (LEAD, "knock", "closed"),
+    ],
+    ids=["by a member", "by who answers elsewhere", "without a request", "after they left", "in a closed group"],
 )
 def test_any_other_invite_is_withdrawn(by: str, before: str | None, kind: str) -> None:
     effects = door(SAM, "invite", by, before, kind)
@@ -128,7 +138,11 @@ def test_any_other_invite_is_withdrawn(by: str, before: str | None, kind: str) -
     assert (remove.user_id, remove.code) == (SAM, "invite_withdrawn")
 
 
-@pytest.mark.parametrize(("by", "stands"), [(LEAD, True), (SAM, False)], ids=["a role that may", "anybody else"])
+@pytest.mark.parametrize(
+    ("by", "stands"),
+    [(LEAD, True), (ELSEWHERE, False), (SAM, False)],
+    ids=["a role that may", "who may elsewhere", "anybody else"],
+)
 def test_whom_a_person_took_out_is_asked_in_by_hand_only_by_somebody_whose_role_may(by: str, stands: bool) -> None:
     effects = door(ROSA, "invite", by, taken_out=(ROSA,))
     assert [effect.code for effect in of(effects, Remove) if isinstance(effect, Remove)] == (
@@ -195,3 +209,16 @@ def test_a_request_is_answered_where_its_card_stands() -> None:
     """That of somebody who sits with the moderators stands in the other room (CARE, rule 4)."""
     assert of(typed(f"add {REFERENCE}", place=Place.SAFEGUARDING), Approve)
     assert typed(f"add {REFERENCE}", place=Place.GROUP) == []
+
+
+@pytest.mark.parametrize("word", ["add", "decline"])
+def test_who_answers_requests_elsewhere_does_not_answer_those_of_this_group(word: str) -> None:
+    (said,) = typed(f"{word} {REFERENCE}", by=ELSEWHERE)
+    assert isinstance(said, Notice)
+    assert said.text == "request.not_yours"
+
+
+def test_care_04_nobody_answers_their_own_request_whatever_their_role() -> None:
+    (said,) = typed(f"add {request_reference(GROUP, LEAD)}", by=LEAD)
+    assert isinstance(said, Notice)
+    assert said.text == "request.not_yours"

@@ -122,19 +122,21 @@ community:
   risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}
   limits: {removals: {percent: 20}}
 roles:
-  lead: {level: 75, can: [moderate, safeguard, operate]}
+  lead: {level: 75, can: [moderate, approve_join, safeguard, operate]}
   deputy: {level: 75, can: [safeguard]}
 groups:
   room:
     name: Room
     purpose: Talk.
-    kind: closed
+    kind: hybrid
     tier: high
     accept_limits: {because: Board minute 4, approved_by: deputy}
     history: {value: invited, because: Board minute 4, approved_by: deputy}
     posting: {who: everybody, slow: 30s}
     pins: nobody
     media: none
+    membership: {roles: [deputy]}
+    join: {approved_by: [lead]}
     capacity: 8
     retention: 30 days
     welcome: Hello.

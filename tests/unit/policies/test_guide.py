@@ -20,8 +20,10 @@ from policies.schema import (
     Community,
     Drift,
     Group,
+    JoinBlock,
     Limits,
     LimitSetting,
+    MembershipBlock,
     PostingSetting,
     RiskAssessment,
     Role,
@@ -80,7 +82,7 @@ def _numbers(data: Any) -> Any:
     "model",
     [
         *(Community, Group, Role, CodeOfConduct, RiskAssessment, Setting, PostingSetting, Limits, LimitSetting),
-        *(Escalation, LadderBlock, StepBlock, Drift),
+        *(Escalation, LadderBlock, StepBlock, Drift, JoinBlock, MembershipBlock),
     ],
 )
 def test_every_key_of_the_language_stands_in_the_guide(model: Any) -> None:

@@ -10,9 +10,9 @@ from policies.compile import compile_community, policy_digest
 from policies.desired import DesiredRoom
 from policies.files import EXAMPLES
 from policies.findings import Finding
-from policies.intent import choices, pause_of, weakenings
+from policies.intent import approvers_of, choices, pause_of, weakenings
 from policies.load import Loaded, load_people, load_policy
-from policies.people import People
+from policies.people import People, Person
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
 VOUCHED = 'because: "Board minute 4", approved_by: deputy'
@@ -164,6 +164,7 @@ def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
         EVENING,
         "posting: {slow: 30s}",
         "media: none",
+        "membership: {roles: [lead]}",
     ],
 )
 def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:
@@ -257,6 +258,65 @@ def test_to_write_the_hours_of_the_community_at_a_group_is_advice() -> None:
     [finding] = loaded("closed", "hours: Mon-Fri 09:00-17:00 Europe/London").findings
     assert (finding.severity, finding.text) == ("advice", "hours")
     assert "they hold anyway" in finding.advice
+
+
+# Who comes in
+
+DEMO_PEOPLE = (EXAMPLES / "hearth-demo.people.yaml").read_text(encoding="utf-8")
+
+
+def test_holders_of_a_role_are_approved_for_its_groups_and_keep_their_power_there() -> None:
+    policy = loaded("closed", "membership: {roles: [moderator]}").policy
+    assert policy is not None
+    moderator, member = Person("@a:x", frozenset({"moderator"})), Person("@b:x")
+    community = compile_community(policy, People({one.user_id: one for one in (moderator, member)}))
+    found = community.room("room")
+    assert found.membership.admits(moderator)
+    assert not found.membership.admits(member)
+    assert found.state["m.room.power_levels", ""]["users"] == {"@a:x": 50}
+
+
+def test_places_are_counted_with_those_who_come_in_by_their_role() -> None:
+    places = "    kind: closed\n    capacity: 3\n"
+    listed = load_policy(DEMO.replace("    kind: closed\n", places), "f").policy
+    by_role = load_policy(
+        DEMO.replace("    kind: closed\n", f"{places}    membership: {{roles: [admin]}}\n"), "f"
+    ).policy
+    assert listed is not None
+    assert by_role is not None
+    assert load_people(DEMO_PEOPLE, "p", listed).people is not None
+    found = load_people(DEMO_PEOPLE, "p", by_role)
+    assert found.people is None
+    assert ["bereaved has room for 3 people" in finding.message for finding in found.findings] == [True]
+
+
+def test_only_the_named_roles_answer_requests_and_the_others_everywhere_else() -> None:
+    found = loaded("hybrid", "join: {approved_by: [deputy]}").policy
+    silent = loaded("hybrid").policy
+    assert found is not None
+    assert silent is not None
+    assert approvers_of(found, found.groups["room"]) == ("deputy",)
+    assert approvers_of(silent, silent.groups["room"]) == ("deputy", "lead")
+
+
+def test_a_group_whose_named_roles_are_held_by_one_who_is_not_in_it_is_advice() -> None:
+    found = loaded("hybrid", "join: {approved_by: [deputy]}")
+    assert found.policy is not None
+    [finding] = [one for one in load_people(PEOPLE_OF_ROOM, "p", found.policy).findings if "let people" in one.message]
+    assert finding.severity == "advice"
+    assert "alone can let people into room" in finding.message
+    silent = loaded("hybrid")
+    assert silent.policy is not None
+    assert not [one for one in load_people(PEOPLE_OF_ROOM, "p", silent.policy).findings if "let people" in one.message]
+
+
+PEOPLE_OF_ROOM = """schema: 1
+people:
+  "@cleo:hearth.example":
+    roles: [lead]
+  "@dev:hearth.example":
+    roles: [deputy]
+"""
 
 
 # Places
