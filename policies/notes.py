@@ -32,6 +32,7 @@ NoteKind = Literal[
     "followed",
     "left_behind",
     "taken_over",
+    "otherwise",
 ]
 
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {

@@ -123,7 +123,7 @@ class Registration(BaseModel):
 
 def load_config(path: Path) -> Config:
     """Return the configuration at `path`. Raises `BadConfiguration`."""
-    data = _read_yaml(path)
+    data = _read_yaml(path, "Type the command in its folder, or name it with --config.")
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -147,9 +147,11 @@ def load_registration(path: Path) -> Registration:
         raise BadConfiguration(f"{path}: “{where}” is missing or not what a registration has there") from None
 
 
-def _read_yaml(path: Path) -> Any:
+def _read_yaml(path: Path, where: str = "") -> Any:
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadConfiguration(f"{path}: there is no such file. {where}".rstrip()) from None
     except OSError as error:
         raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

@@ -29,6 +29,7 @@ from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
 from policies.limits import Limits
 from policies.load import out_of_date
+from policies.other_words import other_words
 from policies.plan import Plan
 from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
 from policies.thresholds import Share
@@ -151,7 +152,8 @@ class Governance:
         planned = await self._provisioner.plan(judged, standing.people(), audit=audit)
         late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
         told = replace(said, advice=(*said.advice, *late))
-        planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers)))
+        other = other_words(self.said.policy, said.policy) if self.said is not None else ()
+        planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers), *other))
         return told, with_assessment_note(planned, await self._lacking(said, planned))
 
     def _limits(self) -> Limits:

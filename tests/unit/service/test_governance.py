@@ -341,3 +341,20 @@ async def test_what_was_applied_is_kept_for_a_year_and_its_number_is_never_given
         await upkeep.turn()
         assert await house.governance.history() == []
         assert (await house.governance.apply(example(without=1)))[1] == 2
+
+
+async def test_a_plan_tells_what_the_policy_says_otherwise_where_no_room_changes(tmp_path: Path) -> None:
+    more = example(
+        edit={"\ngroups:\n": "\nescalation:\n  help: [{call: lead, within: 1h}, {call: deputy, within: 1h}]\ngroups:\n"}
+    )
+    async with governed(fresh_store(tmp_path)) as life:
+        _, first = await life.governance.plan(more)
+        assert [note for note in first.notes if note.kind == "otherwise"] == [], "nothing was in force before"
+        await life.governance.apply(example())
+        _, planned = await life.governance.plan(more)
+        told = [note.text for note in planned.notes if note.kind == "otherwise"]
+        assert len(told) == 2
+        assert told[0].startswith("From now on, requests for help, step 1: Called in the safeguarding room")
+        await life.governance.apply(more)
+        _, same = await life.governance.plan(more)
+        assert [note for note in same.notes if note.kind == "otherwise"] == []
