@@ -162,8 +162,9 @@ class Governance:
 
     async def _lacking(self, said: Said, planned: Plan) -> str | None:
         """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
-        if said.same_as(self.said):
-            return None
+        return None if said.same_as(self.said) else await self._unassessed(said, planned)
+
+    async def _unassessed(self, said: Said, planned: Plan) -> str | None:
         last_ms = await self._history.last_risky_ms(said.community.id)
         last = self._day(said, last_ms) if last_ms is not None else None
         return assessment_lacking(said.policy, planned, self._today(said), last)
@@ -245,7 +246,7 @@ class Governance:
         Raises `CannotFollow`, and as `plan`.
         """
         said, planned = await self._following(asked)
-        return with_assessment_note(planned, assessment_lacking(said.policy, planned, self._today(said)))
+        return with_assessment_note(planned, await self._unassessed(said, planned))
 
     async def _following(self, asked: Asked) -> tuple[Said, Plan]:
         said, standing = self.said, self.standing
@@ -264,7 +265,7 @@ class Governance:
         """
         async with self._changing:
             said, planned = await self._following(asked)
-            lacking = assessment_lacking(said.policy, planned, self._today(said))
+            lacking = await self._unassessed(said, planned)
             if lacking is not None:
                 raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
             consent = consent or Consent()
