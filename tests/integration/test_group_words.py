@@ -71,7 +71,7 @@ async def test_ways_of_a_group_are_kept_kindly_and_never_in_the_way_of_help(room
     # Those who moderate need not wait, and may share pictures; others write words.
     free = [await room.says(MODERATOR, f"Notice {n}") for n in range(3)] + [await room.sends(MODERATOR, PICTURE)]
     await room.gone(await room.sends(READER, PICTURE))
-    await room.told(READER, "we share words and nothing else")
+    await room.told(READER, "We share words there and nothing else")
     assert await sticker(room, READER) == 403
     assert await sticker(room, MODERATOR) == 200
 
