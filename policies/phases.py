@@ -23,8 +23,7 @@ __all__ = ["CLASSES", "PHASES", "ChangeClass", "Phase", "class_of_state", "phase
 def phase_of_state(event_type: str, before: Content | None, after: Content) -> Phase:
     """Return the phase in which a state event of this type is written, by which way it moves things."""
     if (event_type, "") in LEFT_TO_PEOPLE:
-        # To finish a room: before the guardian comes, by whose absence it is known as half made. Else nothing hangs on it.
-        return "create" if before is None else "add"
+        return "create"  # to finish a room: before the guardian comes, by whose absence it is known as half made
     if event_type == "m.room.power_levels":
         return _phase_of_powers(before, after)
     if event_type == "m.room.canonical_alias":
