@@ -24,6 +24,7 @@ __all__ = [
     "Change",
     "ChangeClass",
     "CreateRoom",
+    "HideAddress",
     "Invite",
     "InviteGuardian",
     "JoinGuardian",
@@ -82,8 +83,8 @@ class _InRoom:
 class CreateRoom(_InRoom):
     """The steward makes a room, with the guardian invited. `body` is the whole body of createRoom.
 
-    Safe: nobody is in it, and nothing was said there. What cannot be changed later (creators, version, federation) is
-    the same for every room, and no choice of a plan.
+    Safe: nobody is in it, and nothing was said there. But a room that can leave the homeserver is a choice of the policy
+    that cannot be taken back: other servers get what is said there, and keep it.
     """
 
     do: ClassVar[str] = "create_room"
@@ -91,13 +92,23 @@ class CreateRoom(_InRoom):
 
     body: Body
 
+    @property
+    def change_class(self) -> ChangeClass:
+        return "exposing" if self.leaves else "safe"
+
+    @property
+    def leaves(self) -> bool:
+        """Whether people of other servers can ever take part."""
+        return self.body["creation_content"].get("m.federate", True) is not False
+
     def words(self) -> str:
         made = "The space" if self.body["creation_content"].get("type") == "m.space" else "The room"
         rules = [event["content"] for event in self.body["initial_state"] if event["type"] == "m.room.join_rules"]
         more = "" if "room_alias_name" in self.body else " It gets no address."
         if "predecessor" in self.body["creation_content"]:
             more = " It takes the place of the old one."
-        return f"{made} is made. {entry_words(rules[0] if rules else None)}{more}"
+        leaves = " What is said there goes to the servers of all who take part." if self.leaves else ""
+        return f"{made} is made. {entry_words(rules[0] if rules else None)}{leaves}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,20 @@ class AddAddress(_InRoom):
 
     def words(self) -> str:
         return f"The address {named(self.address)} leads to it."
+
+
+@dataclass(frozen=True, slots=True)
+class HideAddress(_InRoom):
+    """The address leads nowhere any more, and the room no longer says that it has it."""
+
+    do: ClassVar[str] = "hide_address"
+    calls: ClassVar[int] = 2
+    _phase: ClassVar[Phase] = "lock"
+
+    address: str
+
+    def words(self) -> str:
+        return f"The address {named(self.address)} leads to it no longer: other servers could ask where it leads."
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +323,7 @@ Change = (
     | Invite
     | Remove
     | AddAddress
+    | HideAddress
     | BringOver
     | KeepOut
     | RemoveAddress

@@ -9,10 +9,11 @@ from typing import Final
 
 from policies.defaults import (
     DRIFT,
-    FEDERATE,
+    FEDERATED_HISTORY,
     KINDS,
     MODERATION_LEVEL,
     ROOM_VERSION,
+    SHARED_SPACE,
     SPACE_EVENTS_DEFAULT,
     SPACES,
     SYSTEM_ROOMS,
@@ -33,6 +34,7 @@ from policies.desired import (
     SpaceChild,
     StateKey,
 )
+from policies.federation import Reach, reach_of_community, reach_of_group, stays_by_nature
 from policies.governed_rooms import GOVERNED_LEVEL, governed_power_levels
 from policies.intent import (
     drift_choices,
@@ -66,6 +68,7 @@ _LATER_KEYS: Final = frozenset(
         "media",
         "membership",
         "join",
+        "federation",
     }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
@@ -90,6 +93,8 @@ def policy_digest(policy: Policy) -> str:
     for role in said["roles"].values():
         role["can"] = sorted(role["can"])
     said["community"]["allowed_contacts"] = sorted(said["community"]["allowed_contacts"])
+    for block in (said["community"], *said["groups"].values()):
+        _sort_servers(block["federation"])
     if not said["rules"]:
         del said["rules"]  # who says nothing of them has the digest from before they could be named
     said["drift"] = {name: one for name, one in said["drift"].items() if one is not None}
@@ -110,12 +115,20 @@ def policy_digest(policy: Policy) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
+def _sort_servers(federation: dict[str, list[str]] | None) -> None:
+    for name in {"servers", "deny"} & (federation or {}).keys():
+        assert federation is not None
+        federation[name] = sorted(federation[name])
+
+
 def compile_community(policy: Policy, people: People) -> DesiredCommunity:
     """Return the rooms that a policy wants, with the powers of the people who may be in them.
 
     The space is public if any group is open, else by invite for those approved for a group that it shows. It shows
     neither groups of tier high, nor closed ones if it is public: `children_state` of a public space gives a stranger
-    their ids. People must have been checked against the policy (`load_people`): roles that it lacks carry no power.
+    their ids. What leaves the homeserver is shown by a second space, made likewise, which shows nothing else; the first
+    one shows that space, never leaves, and is named in no room that does. Where a community federates, what nobody may
+    learn of has no address: servers answer others what an address leads to, whatever the room says. People must have been checked against the policy (`load_people`): roles that it lacks carry no power.
     """
     return _Compiler(policy, people).community()
 
@@ -126,6 +139,8 @@ class _Compiler:
         self.people = people
         self.digest = policy_digest(policy)
         self.groups = dict(sorted(policy.groups.items()))
+        self.whole = reach_of_community(policy)
+        self.reaches = {group_id: reach_of_group(policy, group) for group_id, group in self.groups.items()}
         self.space_is_public = any(group.kind == "open" for group in self.groups.values())
         # Few people have power, many are members: no room looks at all of them.
         self.powerful = tuple(
@@ -134,7 +149,11 @@ class _Compiler:
             if (level := self.level(person))
         )
         self.drift = {choice.aspect: choice.answer for choice in drift_choices(policy)}
-        self.shown = tuple(group_id for group_id, group in self.groups.items() if self.in_space(group))
+        # Shown to partners is only what all of them may enter.
+        self.shared = tuple(key for key, reach in self.reaches.items() if reach.federates and reach.covers(self.whole))
+        self.shared_is_public = any(self.groups[key].kind == "open" for key in self.shared)
+        self.federates = any(reach.federates for reach in self.reaches.values())
+        self.shown = tuple(key for key, group in self.groups.items() if key not in self.shared and self.in_space(group))
 
     def community(self) -> DesiredCommunity:
         return DesiredCommunity(
@@ -142,23 +161,35 @@ class _Compiler:
             name=self.policy.community.name,
             server=self.policy.community.server,
             policy_digest=self.digest,
+            reach=self.whole,
             rooms=(
                 self.space(),
+                *([self.shared_space()] if self.federates else []),
                 *(self.group(group_id, group) for group_id, group in self.groups.items()),
                 *(self.system_room(room) for room in SYSTEM_ROOMS),
             ),
             weakenings=tuple(weakenings(self.policy)),
             drift=self.drift,
             limits=Limits.of_policy(self.policy),
+            # Whoever of a partner is in it when a community closes must not go on being shown rooms.
+            retired=() if self.federates else (self.shared_space(),),
         )
 
     def in_space(self, group: Group) -> bool:
         return TIERS[group.tier].in_space and (KINDS[group.kind].in_open_space or not self.space_is_public)
 
     def space_membership(self) -> MembershipRule:
+        reach = Reach(self.whole.home)
         if self.space_is_public:
-            return MembershipRule(anyone=True)
-        return MembershipRule(groups=self.shown, roles=tuple(sorted(self.policy.roles)))
+            return MembershipRule(anyone=True, reach=reach)
+        roles = tuple(sorted(self.policy.roles))
+        return MembershipRule(groups=(*self.shown, *self.shared), roles=roles, reach=reach)
+
+    def shared_membership(self, reach: Reach) -> MembershipRule:
+        if self.shared_is_public:
+            return MembershipRule(anyone=True, reach=reach)
+        federated = tuple(key for key, one in self.reaches.items() if one.federates)
+        return MembershipRule(groups=federated, roles=tuple(sorted(self.policy.roles)), reach=reach)
 
     def space(self) -> DesiredRoom:
         community, defaults = self.policy.community, SPACES[self.space_is_public]
@@ -171,17 +202,35 @@ class _Compiler:
             join_rule=defaults.join_rule,
             history_visibility=defaults.history_visibility,
             events_default=SPACE_EVENTS_DEFAULT,
-            # Padded, since `order` is compared as text; by id, since the order of keys in a file means nothing.
-            children=tuple(SpaceChild(key, f"{10 * n:05d}") for n, key in enumerate(self.shown, start=1)),
+            children=_children(*([SHARED_SPACE] if self.federates else []), *self.shown),
+        )
+
+    def shared_space(self) -> DesiredRoom:
+        """What shows the groups that leave; where none does, an empty space that people of this server may stay in."""
+        community = self.policy.community
+        membership = self.shared_membership(self.whole)
+        if not self.federates:
+            membership = MembershipRule(anyone=True, reach=Reach(community.server))
+        return self.room(
+            SHARED_SPACE,
+            name=f"{community.name}: shared",
+            topic=f"{community.purpose} {community.not_for}",
+            kind="space",
+            membership=membership,
+            join_rule=SPACES[self.shared_is_public].join_rule,
+            history_visibility=FEDERATED_HISTORY,
+            events_default=SPACE_EVENTS_DEFAULT,
+            children=_children(*self.shared),
         )
 
     def group(self, group_id: str, group: Group) -> DesiredRoom:
+        reach = self.reaches[group_id]
         if group.kind == "open":
-            membership = MembershipRule(anyone=True)
+            membership = MembershipRule(anyone=True, reach=reach)
         elif group.kind == "announce":
-            membership = self.space_membership()
+            membership = self.shared_membership(reach) if reach.federates else self.space_membership()
         else:
-            membership = MembershipRule(groups=(group_id,), roles=roles_in(group))
+            membership = MembershipRule(groups=(group_id,), roles=roles_in(group), reach=reach)
         return self.room(
             group_id,
             name=group.name,
@@ -190,14 +239,21 @@ class _Compiler:
             tier=group.tier,
             membership=membership,
             join_rule=join_rule_of(group),
-            history_visibility=history_of(group),
+            history_visibility=history_of(group, federated=reach.federates),
             events_default=posting_level_of(group),
             pins_level=pins_level_of(group),
             words_only=words_only(group),
             retention=kept(group),
             capacity=group.capacity,
-            parent="space" if self.in_space(group) else None,
+            parent=self.parent(group_id, group),
+            secret=stays_by_nature(group),
         )
+
+    def parent(self, group_id: str, group: Group) -> RoomKey | None:
+        """Which space a group says that it belongs to. What leaves the homeserver does not name the space that stays."""
+        if self.reaches[group_id].federates:
+            return SHARED_SPACE if group_id in self.shared else None
+        return "space" if group_id in self.shown else None
 
     def system_room(self, room: SystemRoom) -> DesiredRoom:
         owners = self.policy.community.owners
@@ -209,10 +265,11 @@ class _Compiler:
             name=f"{self.policy.community.name}: {room.name}",
             topic=room.topic,
             kind="system",
-            membership=MembershipRule(roles=tuple(sorted(holders))),
+            membership=MembershipRule(roles=tuple(sorted(holders)), reach=Reach(self.whole.home)),
             join_rule="invite",
             history_visibility="joined",
             events_default=0,
+            secret=True,
         )
 
     def room(
@@ -233,8 +290,11 @@ class _Compiler:
         tier: Tier | None = None,
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
+        secret: bool = False,
     ) -> DesiredRoom:
         community = self.policy.community
+        reach = membership.reach or Reach(community.server)
+        addressed = not (secret and self.whole.federates)
         alias_localpart = f"{community.id}-{key}"
         mark = {"community": community.id, "group": key}
         rules: dict[str, object] = {"join_rule": join_rule}
@@ -248,8 +308,7 @@ class _Compiler:
             # The preset for private rooms would let guests in.
             ("m.room.guest_access", ""): {"guest_access": "forbidden"},
             # Binds only servers that honour it; `m.federate: false` binds all, but only from the room's creation on.
-            ("m.room.server_acl", ""): {"allow": [community.server], "deny": [], "allow_ip_literals": False},
-            ("m.room.canonical_alias", ""): {"alias": f"#{alias_localpart}:{community.server}"},
+            ("m.room.server_acl", ""): reach.server_acl(),
             ("m.room.power_levels", ""): governed_power_levels(
                 self.powers(membership),
                 events_default=events_default,
@@ -260,6 +319,8 @@ class _Compiler:
             ),
             (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
         }
+        if addressed:
+            state["m.room.canonical_alias", ""] = {"alias": f"#{alias_localpart}:{community.server}"}
         if retention.ms is not None:
             state["m.room.retention", ""] = {"max_lifetime": retention.ms}
         space = kind == "space"
@@ -273,7 +334,7 @@ class _Compiler:
             room_version=ROOM_VERSION,
             alias_localpart=alias_localpart,
             creation_content={
-                "m.federate": FEDERATE,
+                "m.federate": reach.federates,
                 MANAGED_TYPE: mark,
                 **({"type": "m.space"} if space else {}),
             },
@@ -281,8 +342,9 @@ class _Compiler:
             membership=membership,
             parent=parent,
             children=tuple(children),
-            join_through=("space",) if join_rule == "restricted" else (),
+            join_through=((SHARED_SPACE if reach.federates else "space"),) if join_rule == "restricted" else (),
             capacity=capacity,
+            addressed=addressed,
         )
 
     def powers(self, membership: MembershipRule) -> dict[str, int]:
@@ -296,3 +358,8 @@ class _Compiler:
     def level(self, person: Person) -> int:
         """Return the highest level of the roles that a person holds, 0 without one."""
         return max((self.policy.roles[role].level for role in person.roles if role in self.policy.roles), default=0)
+
+
+def _children(*keys: RoomKey) -> tuple[SpaceChild, ...]:
+    # Padded, since `order` is compared as text; by id, since the order of keys in a file means nothing.
+    return tuple(SpaceChild(key, f"{10 * n:05d}") for n, key in enumerate(keys, start=1))

@@ -11,6 +11,8 @@ from datetime import date
 
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
+from policies.federation import reach_of_community, reach_of_group
+from policies.federation_problems import problems_of_elsewhere, problems_of_federation
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_joining, problems_of_posting
 from policies.intent import choices, drift_choices, roles_in
@@ -40,13 +42,14 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         if names[group.name.casefold()] > 1:
             advice = "Give each group a name of its own: people could write into the wrong one."
             yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
-        yield from _tier(path, group)
-        yield from _choices(path, group)
+        yield from _tier(path, group, addressed=not reach_of_community(policy).federates)
+        yield from _choices(path, group, federated=reach_of_group(policy, group).federates)
         yield from _capacity(path, group)
         yield from problems_of_hours(policy, path, group)
         yield from problems_of_posting(path, group)
         yield from _retention(path, group, policy.schema_version)
         yield from problems_of_joining(policy, path, group)
+    yield from problems_of_federation(policy)
     yield from _rules(policy)
     yield from problems_of_ladders(policy)
     yield from problems_of_approving_roles(policy)
@@ -127,21 +130,22 @@ def _drift(policy: Policy) -> Iterator[Problem]:
             yield Problem(path, message, advice, "advice", key=True)
 
 
-def _choices(path: Path, group: Group) -> Iterator[Problem]:
-    for choice in choices(group):
+def _choices(path: Path, group: Group, *, federated: bool) -> Iterator[Problem]:
+    what = f"a group of kind {group.kind}" + (" that people of other servers are in" if federated else "")
+    for choice in choices(group, federated=federated):
         where: Path = (*path, choice.aspect)
         if choice.aspect == "posting" and choice.weaker:
             message = "everybody could write, so nothing is announced here"
             yield Problem(where, message, "Leave posting out, or make the group open, hybrid or closed.")
         elif choice.weaker and not choice.vouched:
-            message = f"{choice.aspect} is wider than a group of kind {group.kind} has it, without a reason and a name"
+            message = f"{choice.aspect} is wider than {what} has it, without a reason and a name"
             advice = (
                 f'Write "{choice.aspect}: {{value: {choice.value}, because: …, approved_by: safeguarding_lead}}", '
                 f"or leave it out: it is then {choice.default}."
             )
             yield Problem(where, message, advice, key=True)
         elif choice.setting is not None and not choice.weaker and choice.setting.approved_by is not None:
-            message = f"{choice.aspect} {choice.value} is not weaker than a group of kind {group.kind} has it"
+            message = f"{choice.aspect} {choice.value} is not weaker than {what} has it"
             advice = f"Nobody needs to answer for it. Write only: {choice.aspect}: {choice.value}"
             yield Problem(where, message, advice, "advice", key=True)
 
@@ -230,7 +234,7 @@ def problems_of_dates(policy: Policy, today: date) -> Iterator[Problem]:
         yield Problem((*where, "next"), message, advice, "advice")
 
 
-def _tier(path: Path, group: Group) -> Iterator[Problem]:
+def _tier(path: Path, group: Group, *, addressed: bool) -> Iterator[Problem]:
     tier = TIERS[group.tier]
     if not tier.offered:
         advice = "Do not run a group for children here. Use a service made for it, until this one says that it can."
@@ -249,6 +253,9 @@ def _tier(path: Path, group: Group) -> Iterator[Problem]:
     if group.kind not in tier.kinds:
         advice = f"Make it {' or '.join(tier.kinds)}. {tier.because}"
         yield Problem((*path, "kind"), f"a group of tier {group.tier} cannot be {group.kind}", advice)
+    elif not tier.in_space and KINDS[group.kind].join_rule == "knock" and not addressed:
+        message = "this group has no address while the community lets in other servers, so nobody finds it to ask"
+        yield Problem((*path, "kind"), message, "Make it closed, and ask people in by the people file.", "advice")
     elif not tier.in_space and KINDS[group.kind].join_rule == "knock":
         message = "whoever has the address of this group sees its name, purpose and number of members"
         advice = "Make it closed, or choose a name and a purpose that tell nothing of the people in it."
@@ -259,10 +266,6 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     """Yield what a well-formed people file says that its policy does not know, and which offices nobody holds."""
     for user_id, entry in file.people.items():
         path: Path = ("people", user_id)
-        server = user_id.partition(":")[2]
-        if server != policy.community.server:
-            message = f"{shown(user_id)} is not on {policy.community.server}"
-            yield Problem(path, message, "Only people of the community's own server can take part yet.", key=True)
         for index, role in enumerate(entry.roles):
             if role not in policy.roles:
                 advice = did_you_mean(role, policy.roles)
@@ -271,6 +274,7 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
             if group not in policy.groups:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
+    yield from problems_of_elsewhere(policy, file)
     yield from _places(policy, file)
     yield from _offices(policy, people_of(file))
     yield from _cover(policy, people_of(file))

@@ -25,9 +25,15 @@ DriftAnswer = Literal["enforce", "warn", "ignore"]
 """What follows when somebody changes by hand what the policy says, from the strictest to none."""
 Approver = Literal["safeguarding_lead", "deputy"]
 """Who may answer for a weaker setting: one of the owners of the community, by office."""
+Federation = Literal["closed", "partners", "open"]
+"""Of which servers people can take part, from the narrowest to the widest: this one; named ones too; any."""
 
 ROOM_VERSION: Final = "12"
-FEDERATE: Final = False  # closed by default; partners come with the whole language
+# What may leave the homeserver where a community lets it: a closed group never does, nor what is of high risk.
+FEDERATED_KINDS: Final[tuple[Kind, ...]] = ("open", "hybrid", "announce")
+FEDERATED_TIERS: Final[tuple[Tier, ...]] = ("low", "medium")
+FEDERATED_HISTORY: Final[HistoryVisibility] = "joined"  # what a server is given it keeps, so it is given no past
+SHARED_SPACE: Final = "shared-space"  # the key of the space that shows what leaves the homeserver, and nothing else
 SPACE_EVENTS_DEFAULT: Final = 100  # the specification advises it: nobody writes into a space
 MODERATION_LEVEL: Final = 50  # what the homeserver asks for to redact, remove and ban
 ROOM_ADMIN_LEVEL: Final = 75
@@ -36,11 +42,14 @@ ROOM_ADMIN_LEVEL: Final = 75
 __all__ = [
     "CONDUCT_RULES",
     "DRIFT",
-    "FEDERATE",
+    "FEDERATED_HISTORY",
+    "FEDERATED_KINDS",
+    "FEDERATED_TIERS",
     "KINDS",
     "MODERATION_LEVEL",
     "RESERVED_KEYS",
     "ROOM_VERSION",
+    "SHARED_SPACE",
     "SPACES",
     "SPACE_EVENTS_DEFAULT",
     "SYSTEM_ROOMS",
@@ -51,6 +60,7 @@ __all__ = [
     "DriftAspect",
     "DriftDefault",
     "Duty",
+    "Federation",
     "HistoryVisibility",
     "JoinRule",
     "Kind",
@@ -229,4 +239,4 @@ SYSTEM_ROOMS: Final[tuple[SystemRoom, ...]] = (
     SystemRoom("ops", "ops", "Whether the server is well. No names and no messages of members.", "operate"),
 )
 
-RESERVED_KEYS: Final = frozenset({"space", *(room.key for room in SYSTEM_ROOMS)})
+RESERVED_KEYS: Final = frozenset({"space", SHARED_SPACE, *(room.key for room in SYSTEM_ROOMS)})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from policies.defaults import DRIFT, DriftAnswer, DriftAspect, Kind, SystemRoomKey, Tier
+from policies.federation import Reach
 from policies.intent import Weakening
 from policies.limits import Limits
 from policies.people import Person
@@ -19,7 +20,7 @@ PREDECESSOR_TYPE: Final = "org.matrix.msc3946.room_predecessor"
 
 RoomKind = Literal["space", "system"] | Kind
 RoomKey = str
-"""`space`, `moderators`, `safeguarding`, `ops`, or the id of a group."""
+"""`space`, `shared-space`, `moderators`, `safeguarding`, `ops`, or the id of a group."""
 StateKey = tuple[str, str]
 Content = Mapping[str, object]
 
@@ -44,14 +45,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MembershipRule:
-    """Who may be in a room: anyone, or else those approved for one of `groups` or holding one of `roles`."""
+    """Who may be in a room: of the servers that `reach` admits (None: of any), anyone, or else those approved for one of
+    `groups` or holding one of `roles`."""
 
     anyone: bool = False
     groups: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    reach: Reach | None = None
+
+    def lets(self, user_id: str) -> bool:
+        """Return whether somebody of this person's server may be in the room."""
+        return self.reach is None or self.reach.lets(user_id)
 
     def admits(self, person: Person) -> bool:
         """Return whether this person may be in the room."""
+        if not self.lets(person.user_id):
+            return False
         return self.anyone or not (person.groups.isdisjoint(self.groups) and person.roles.isdisjoint(self.roles))
 
 
@@ -71,6 +80,8 @@ class DesiredRoom:
     room keys in `parent`, `children` and `join_through` (spaces whose members may join a restricted room), and filled
     in by `DesiredCommunity.complete_state`. Until then nobody can join a restricted room without an invite.
     `capacity` is how many people can be in it, ours not counted; None for any number.
+    `addressed` is whether it has its address (`alias_localpart`): who knows or guesses one gets the room's id, from
+    other servers too.
     `creation_content` is that of `m.room.create`; whoever creates the room adds the other creators.
     """
 
@@ -89,12 +100,16 @@ class DesiredRoom:
     children: tuple[SpaceChild, ...] = ()
     join_through: tuple[RoomKey, ...] = ()
     capacity: int | None = None
+    addressed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredCommunity:
-    """A community as it should be: the space first, then groups by id, then system rooms, always in that order.
+    """A community as it should be: the space first, then the shared space if there is one, groups by id, and system
+    rooms, always in that order.
 
+    reach: of which servers people can take part somewhere in it.
+    retired: rooms that are not made, and are kept closed where they were made once.
     weakenings: what is weaker than its default, for people to know. drift: what follows when somebody changes an aspect
     by hand. limits: how much may be taken from people at once.
     """
@@ -103,16 +118,18 @@ class DesiredCommunity:
     name: str
     server: str
     policy_digest: str
+    reach: Reach
     rooms: tuple[DesiredRoom, ...]
     weakenings: tuple[Weakening, ...] = ()
     drift: Mapping[DriftAspect, DriftAnswer] = field(
         default_factory=lambda: {aspect: default.answer for aspect, default in DRIFT.items()}
     )
     limits: Limits = field(default_factory=Limits)
+    retired: tuple[DesiredRoom, ...] = ()
     _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_key", {room.key: room for room in self.rooms})
+        object.__setattr__(self, "_by_key", {room.key: room for room in (*self.rooms, *self.retired)})
 
     def room(self, key: RoomKey) -> DesiredRoom:
         """Return the room with this key. Raises KeyError."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from policies.compile import compile_community
-from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SPACES, SYSTEM_ROOMS, TIERS
+from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SHARED_SPACE, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_ladders import ladder_words
+from policies.federation import Reach, reach_of_community, reach_of_group, shared_groups, stays_by_nature
 from policies.intent import Choice, approvers_of, choices, drift_choices, pause_of
 from policies.keeping import longer_than_usual
 from policies.ladders import BECAUSE
@@ -72,7 +73,8 @@ class Explained:
 
 def rooms_to_explain(policy: Policy) -> tuple[RoomKey, ...]:
     """Return the keys of all rooms that can be explained: the space, groups by id, the rooms of the house."""
-    return ("space", *sorted(policy.groups), *(room.key for room in SYSTEM_ROOMS))
+    shared = (SHARED_SPACE,) if shared_groups(policy) else ()
+    return ("space", *shared, *sorted(policy.groups), *(room.key for room in SYSTEM_ROOMS))
 
 
 def explain_community(policy: Policy, source: Source) -> tuple[Explained, ...]:
@@ -123,6 +125,7 @@ class _Explainer:
         else:
             words = "There is none: nothing is changed that exposes people or cannot be undone."
             yield Explained("risk assessment", words, Origin("always", "not in the file", ""))
+        yield Explained("other servers", _servers(reach_of_community(self.policy)), self._reach_from(None))
         yield from self._limits()
         for name, role in self.policy.roles.items():
             can = f" It can: {', '.join(role.can)}." if role.can else ""
@@ -201,11 +204,17 @@ class _Explainer:
         yield self._who(path, group, room, of_kind)
         if group.kind == "hybrid":
             yield self._approvers(path, group)
-        shown = "The community's space shows it." if room.parent else "The community's space does not show it."
+        space = compile_community(self.policy, _NOBODY).room(room.parent or "space")
+        in_it = any(child.key == room.key for child in space.children)
+        name = "shared" if room.parent == SHARED_SPACE else "community's"
+        shown = f"The {name} space shows it." if in_it else "The community's space does not show it."
         parent = "m.space.parent" if room.parent else ""
         yield Explained("in the space", shown, of_kind if tier.in_space else of_tier, parent)
-        for choice in choices(group):
-            yield self._choice(path, choice, room, of_kind)
+        federated = reach_of_group(self.policy, group).federates
+        narrow = Origin("always", "people of other servers are in it", "What their servers are given, they keep.")
+        for choice in choices(group, federated=federated):
+            of_choice = narrow if federated and choice.aspect == "history" else of_kind
+            yield self._choice(path, choice, room, of_choice)
         yield self._pace(path, group)
         if group.capacity is not None:
             words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
@@ -282,8 +291,14 @@ class _Explainer:
     def _of_the_house(self, room: DesiredRoom) -> Iterator[Explained]:
         house: dict[str, str] = {one.key: one.topic for one in SYSTEM_ROOMS}
         public = room.membership.anyone
-        because = SPACES[public].because if room.kind == "space" else house.get(room.key, "")
-        origin = Origin("always", "every community has it", because)
+        house[SHARED_SPACE] = "It shows what people of other servers may be in, and nothing else."
+        because = SPACES[public].because if room.key == "space" else house.get(room.key, "")
+        where = (
+            "every community that lets in other servers has it"
+            if room.key == SHARED_SPACE
+            else "every community has it"
+        )
+        origin = Origin("always", where, because)
         yield Explained("name", room.name, origin, _state(room, "m.room.name"))
         yield _meant("who comes in", room, "m.room.join_rules", origin)
         yield Explained("who may be there", _admitted(room.membership), origin)
@@ -294,9 +309,7 @@ class _Explainer:
     def _always(self, room: DesiredRoom) -> Iterator[Explained]:
         always = Origin("always", "always so", _ALWAYS)
         yield _meant("guests", room, "m.room.guest_access", always)
-        servers = f"Only people of {named(self.policy.community.server)} can take part."
-        matrix = f'{_state(room, "m.room.server_acl")}, and "m.federate": false when it is made'
-        yield Explained("other servers", servers, always, matrix)
+        yield self._other_servers(room)
         yield self._names(room, always)
         words = "Nobody can turn on encryption, start calls, share a live location or add programs."
         yield Explained("what nobody can do", words, always, _level(room, "state_default"))
@@ -308,6 +321,30 @@ class _Explainer:
             words = "Nobody can change name and purpose by hand. Those who moderate can change the picture."
             return Explained("who names it", words, self.written(("drift", "look")), _level(room, "m.room.name"))
         return Explained("who names it", words, always, _level(room, "m.room.name"))
+
+    def _other_servers(self, room: DesiredRoom) -> Explained:
+        reach = room.membership.reach or reach_of_community(self.policy)
+        words = _servers(reach)
+        if not room.addressed:
+            words = f"{words} The room has no address, since other servers could ask where it leads."
+        leaves = json.dumps(room.creation_content["m.federate"])
+        matrix = f'{_state(room, "m.room.server_acl")}, and "m.federate": {leaves} when it is made'
+        return Explained("other servers", words, self._reach_from(room.key), matrix)
+
+    def _reach_from(self, key: RoomKey | None) -> Origin:
+        """Where it comes from of which servers people can be in a room, or take part at all."""
+        said = self.policy.community.federation
+        group = self.policy.groups.get(key or "")
+        always = Origin("always", "always so", _ALWAYS)
+        if group is not None and group.federation is not None:
+            return self.written(("groups", str(key), "federation"))
+        if key is not None and key != SHARED_SPACE and (group is None or stays_by_nature(group)):
+            what = "A group that is closed, or of high risk" if group is not None else "What belongs to the house"
+            return Origin("always", "always so", f"{what} never leaves its homeserver.")
+        if said is None:
+            return always if key is not None else Origin("always", "not in the file", "")
+        answers = _answers(said.approved_by, said.because) if said.mode != "closed" else ""
+        return self.written(("community", "federation"), answers)
 
     def _rules(self, group: Group) -> Iterator[Explained]:
         for name, rule in CONDUCT_RULES.items():
@@ -324,6 +361,15 @@ class _Explainer:
                 answers = _answers(setting.approved_by, setting.because) if setting.vouched else ""
                 origin = self.written(("rules", name), answers)
             yield Explained(f"rule {name}", words, origin)
+
+
+def _servers(reach: Reach) -> str:
+    kept = "Their servers keep what is said there, and need not delete it."
+    if reach.mode == "open":
+        but = f", but for {', '.join(map(named, reach.deny))}" if reach.deny else ""
+        return f"People of any server can take part{but}. {kept}"
+    servers = ", ".join(map(named, (reach.home, *reach.servers)))
+    return f"Only people of {servers} can take part.{f' {kept}' if reach.servers else ''}"
 
 
 def _answers(office: str | None, because: str | None) -> str:
@@ -348,7 +394,8 @@ def _level(room: DesiredRoom, name: str) -> str:
 
 def _admitted(rule: MembershipRule) -> str:
     if rule.anyone:
-        return "Anybody with an account on this server."
+        elsewhere = rule.reach is not None and rule.reach.federates
+        return f"Anybody with an account on this server{', or on one that is let in' if elsewhere else ''}."
     said = [f"people approved for {', '.join(rule.groups)}"] if rule.groups else []
     said += [f"those who hold one of the roles {', '.join(rule.roles)}"] if rule.roles else []
     words = ", and ".join(said) or "nobody"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from policies.defaults import HistoryVisibility
+from policies.federation import reach_of_group
 from policies.intent import history_of, join_rule_of, pause_of, posting_level_of
 from policies.keeping import kept
 from policies.schema import Group, Policy
@@ -19,14 +21,20 @@ def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     for group_id, group in sorted(after.groups.items()):
         was = before.groups.get(group_id)
-        if was is not None and (told := dict(_felt(was, group))):
+        if was is not None and (told := dict(_felt(was, group, _history(before, was), _history(after, group)))):
             found[group_id] = told
     return found
 
 
-def _felt(was: Group, now: Group) -> Iterator[tuple[str, str]]:
-    if history_of(was) != history_of(now):
-        yield "new_history", history_of(now)
+def _history(policy: Policy, group: Group) -> HistoryVisibility:
+    return history_of(group, federated=reach_of_group(policy, group).federates)
+
+
+def _felt(
+    was: Group, now: Group, history: HistoryVisibility, new_history: HistoryVisibility
+) -> Iterator[tuple[str, str]]:
+    if history != new_history:
+        yield "new_history", new_history
     if join_rule_of(was) != join_rule_of(now):
         yield "new_join", join_rule_of(now)
     if posting_level_of(was) != posting_level_of(now):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.desired import DesiredRoom
+from policies.desired import Content, DesiredRoom
 from policies.notes import Note, encrypted_room, unalterable
 from policies.observed import Identities, ObservedRoom
 from policies.plain_words import named
 
-__all__ = ["fixed"]
+__all__ = ["fixed", "leaves"]
+
+
+def leaves(create_content: Content) -> bool:
+    """Return whether a room with this create event can reach other servers (specification: unless it says no)."""
+    return create_content.get("m.federate", True) is not False
 
 
 def fixed(room: DesiredRoom, present: ObservedRoom, identities: Identities) -> Iterator[Note]:
@@ -17,8 +22,8 @@ def fixed(room: DesiredRoom, present: ObservedRoom, identities: Identities) -> I
     created, wanted = present.create_content, room.creation_content
     if present.room_version != room.room_version:
         yield unalterable(room, f"It has room version {present.room_version} instead of {room.room_version}.")
-    if created.get("m.federate", True) is not wanted.get("m.federate", True):
-        reach = "reach" if wanted.get("m.federate", True) is False else "not reach"
+    if leaves(created) is not leaves(wanted):
+        reach = "reach" if leaves(created) else "not reach"
         yield unalterable(room, f"It was made so that it can {reach} other servers, unlike the policy says.")
     if created.get("type") != wanted.get("type"):
         yield unalterable(room, "It is a space and should be a room, or the other way round.")

@@ -12,6 +12,7 @@ from typing import Final, Literal, get_args
 from policies.defaults import (
     CONDUCT_RULES,
     DRIFT,
+    FEDERATED_HISTORY,
     KINDS,
     MODERATION_LEVEL,
     TIERS,
@@ -24,6 +25,7 @@ from policies.defaults import (
     Posting,
 )
 from policies.escalation import LadderBlock
+from policies.federation import reach_of_community, reach_of_group
 from policies.governed_rooms import GOVERNED_LEVEL
 from policies.keeping import kept, longer_than_usual
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
@@ -108,22 +110,26 @@ class Weakening:
     """Something that is weaker than its default, and who answers for it: of a group, or of all (`group` is None)."""
 
     group: str | None
-    what: str  # an aspect, `rule NAME`, `ladder for BAND`, `drift ASPECT`, or `limit DANGER`
-    value: str  # of a ladder: how it is weaker, in words
+    what: str  # an aspect, `federation`, `rule NAME`, `ladder for BAND`, `drift ASPECT`, or `limit DANGER`
+    value: str  # of a ladder: how it is weaker, in words; of federation: the servers
     because: str
     approved_by: str
 
 
-def choices(group: Group) -> tuple[Choice, ...]:
-    """Return what holds for each aspect of a group that a policy may choose."""
+def choices(group: Group, *, federated: bool) -> tuple[Choice, ...]:
+    """Return what holds for each aspect of a group that a policy may choose.
+
+    federated: whether people of other servers can be in it; their servers keep what they are given.
+    """
     kind = KINDS[group.kind]
+    narrow = FEDERATED_HISTORY if federated else kind.history_visibility
     posting: Posting = "moderators" if kind.events_default else "everybody"
     history, pins, said = group.history, group.pins, group.posting or PostingSetting()
     return (
         Choice(
             "history",
-            history.value if history else kind.history_visibility,
-            kind.history_visibility,
+            history.value if history else narrow,
+            narrow,
             history is not None,
             history,
         ),
@@ -142,8 +148,8 @@ def drift_choices(policy: Policy) -> tuple[DriftChoice, ...]:
     )
 
 
-def _choice(group: Group, aspect: Aspect) -> str:
-    return next(choice.value for choice in choices(group) if choice.aspect == aspect)
+def _choice(group: Group, aspect: Literal["posting", "pins"]) -> str:
+    return next(choice.value for choice in choices(group, federated=False) if choice.aspect == aspect)
 
 
 def join_rule_of(group: Group) -> JoinRule:
@@ -151,9 +157,11 @@ def join_rule_of(group: Group) -> JoinRule:
     return TIERS[group.tier].open_join_rule if group.kind == "open" else KINDS[group.kind].join_rule
 
 
-def history_of(group: Group) -> HistoryVisibility:
+def history_of(group: Group, *, federated: bool) -> HistoryVisibility:
     """Return the history visibility of a group."""
-    return group.history.value if group.history else KINDS[group.kind].history_visibility
+    if group.history is not None:
+        return group.history.value
+    return FEDERATED_HISTORY if federated else KINDS[group.kind].history_visibility
 
 
 def posting_level_of(group: Group) -> int:
@@ -187,11 +195,18 @@ def pins_level_of(group: Group) -> int:
     return _PINS_LEVELS[_choice(group, "pins")]
 
 
+def _of_federation(policy: Policy) -> Iterator[Weakening]:
+    whole, said = reach_of_community(policy), policy.community.federation
+    if said is not None and whole.federates:
+        yield _weakening(None, "federation", ", ".join(whole.servers) or "any server", said)
+
+
 def weakenings(policy: Policy) -> Iterator[Weakening]:
-    """Yield what a policy makes weaker than its default, with who answers for it: groups by id, rules, ladders, drift,
-    limits."""
+    """Yield what a policy makes weaker than its default, with who answers for it: the whole, groups by id, rules, ladders,
+    drift, limits."""
+    yield from _of_federation(policy)
     for group_id, group in sorted(policy.groups.items()):
-        for choice in choices(group):
+        for choice in choices(group, federated=reach_of_group(policy, group).federates):
             if choice.weaker and choice.setting is not None:
                 yield _weakening(group_id, choice.aspect, choice.value, choice.setting)
         # What version 1 let anybody keep for ever has nobody who answers for it, and is no news.

@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 
 from policies.defaults import DRIFT
 from policies.desired import DesiredRoom, RoomKey
+from policies.federation import Reach
 from policies.findings import shown
 from policies.intent import Weakening
-from policies.observed import ObservedRoom, Standing
+from policies.observed import HomeserverReach, ObservedRoom, Standing
 from policies.plain_words import named, quoted
 from policies.times import FOREVER
 
@@ -33,6 +34,7 @@ NoteKind = Literal[
     "left_behind",
     "taken_over",
     "otherwise",
+    "homeserver",
 ]
 
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {
@@ -48,6 +50,7 @@ __all__ = [
     "banned_person",
     "encrypted_room",
     "full_room",
+    "homeserver_notes",
     "no_address",
     "no_admin",
     "note_from_record",
@@ -151,6 +154,37 @@ def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:
     return Note("full", room.key, f"{quoted(room.name)} is full ({figures}): {text}")
 
 
+def homeserver_notes(wanted: Reach, seen: HomeserverReach) -> tuple[Note, ...]:
+    """The homeserver lets in other servers than the policy does, as far as it can be seen; no note if it does not."""
+    what = _difference(wanted, seen)
+    how = "Put in place what `inglenook homeserver-config` prints, and restart the homeserver."
+    return (Note("homeserver", None, f"{what} {how}"),) if what is not None else ()
+
+
+def _difference(wanted: Reach, seen: HomeserverReach) -> str | None:
+    if not seen.told:
+        if seen.answers is wanted.federates:
+            return None
+        if wanted.federates:
+            return "As far as can be seen from here, the homeserver does not answer other servers, and the policy lets some in."
+        return "The homeserver answers other servers, and the policy lets none in."
+    if seen.servers is None:
+        return (
+            None
+            if wanted.mode == "open"
+            else "The homeserver talks to any server, and the policy does not let them in."
+        )
+    if wanted.mode == "open":
+        return "The homeserver talks to some servers only, and the policy lets in any."
+    allowed = set(seen.servers) - {wanted.home}
+    missing, more = sorted(set(wanted.servers) - allowed), sorted(allowed - set(wanted.servers))
+    if missing:
+        return f"The homeserver does not talk to {', '.join(map(named, missing))} yet, which the policy lets in."
+    if more:
+        return f"The homeserver talks to {', '.join(map(named, more))}, which the policy does not let in."
+    return None
+
+
 def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
     """Something that is weaker than its default; `names` are the names of rooms by key."""
     aspect = weakening.what.removeprefix("drift ")
@@ -161,6 +195,8 @@ def weakened(weakening: Weakening, names: Mapping[RoomKey, str]) -> Note:
     elif weakening.what.startswith("limit "):
         danger = weakening.what.removeprefix("limit ")
         what = f"Before anything is refused, {danger} may touch {weakening.value} at once."
+    elif weakening.what == "federation":
+        what = f"People of other servers can take part, and their servers keep what is said: {named(weakening.value)}."
     elif weakening.group is None and weakening.what.startswith("rule "):
         what = f"The {weakening.what} only counts, and does not act."
     elif weakening.group is None:

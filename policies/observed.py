@@ -14,7 +14,7 @@ Membership = Literal["join", "invite", "knock", "ban", "left"]
 
 Standing = Literal["governed", "foreign", "closed", "gone", "abandoned"]
 
-__all__ = ["Identities", "Membership", "Observed", "ObservedRoom", "Standing"]
+__all__ = ["HomeserverReach", "Identities", "Membership", "Observed", "ObservedRoom", "Standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,19 @@ class ObservedRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class HomeserverReach:
+    """How far a homeserver is open to other servers, as far as it can be seen.
+
+    answers: whether it answers other servers where we reach it; elsewhere it may. told: whether it says whom it talks to:
+    `servers`, or any if that is None.
+    """
+
+    answers: bool
+    told: bool
+    servers: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What was observed of one community; rooms that are not ours do not occur, and so cannot be touched.
 
@@ -85,6 +98,7 @@ class Observed:
     went_before: by key, who left an earlier room by themselves, and did not come back.
     former_rooms: ids of further rooms of ours that stand for no key any more: closed ones, and a second one that an
         interrupted attempt left. Links to them are taken down, nothing else is done to them.
+    homeserver: how far it is open to other servers; None where nobody has looked.
     """
 
     rooms: Mapping[RoomKey, ObservedRoom]
@@ -93,3 +107,4 @@ class Observed:
     predecessors: Mapping[RoomKey, ObservedRoom] = field(default_factory=lambda: MappingProxyType({}))
     went_before: Mapping[RoomKey, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     former_rooms: frozenset[str] = frozenset()
+    homeserver: HomeserverReach | None = None

@@ -27,7 +27,7 @@ def phase_of_state(event_type: str, before: Content | None, after: Content) -> P
     if event_type == "m.room.power_levels":
         return _phase_of_powers(before, after)
     if event_type == "m.room.canonical_alias":
-        return "publish"
+        return "publish" if after.get("alias") else "lock"
     if event_type in ("m.space.child", "m.space.parent"):
         return "publish" if after.get("via") else "lock"
     if event_type == PREDECESSOR_TYPE:

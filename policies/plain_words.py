@@ -104,6 +104,8 @@ def state_words(event_type: str, before: object, after: Mapping[str, object], su
     if event_type == "m.room.retention":
         return _kept_words(before, after)
     if event_type == "m.room.canonical_alias":
+        if not after.get("alias"):
+            return "It has no address any more."
         return f"Its address is {named(str(after.get('alias')))}."
     if event_type == "m.space.child":
         unnamed = "another room" if after.get("via") else "a former room of this community"
@@ -168,10 +170,17 @@ def _link_words(before: object, after: Mapping[str, object], subject: str) -> st
 
 
 def _server_words(before: object, after: Mapping[str, object]) -> str:
-    allow = after.get("allow")
-    servers = ", ".join(named(str(one)) for one in allow) if isinstance(allow, list | tuple) else ""
-    now = f"only people of {servers} can take part" if servers != "*" else "people of any server can take part"
+    allow, deny = ([str(one) for one in _list(after.get(name))] for name in ("allow", "deny"))
+    if "*" in allow:
+        but = f", but for {', '.join(map(named, deny))}" if deny else ""
+        now = f"people of any server can take part{but}"
+    else:
+        now = f"only people of {', '.join(map(named, allow))} can take part"
     return f"From now on, {now}." if before is None else f"Which servers take part is put right: {now} from now on."
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _kept_words(before: object, after: object) -> str:

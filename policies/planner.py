@@ -12,6 +12,7 @@ from policies.changes import (
     AddAddress,
     Change,
     CreateRoom,
+    HideAddress,
     Invite,
     InviteGuardian,
     JoinGuardian,
@@ -32,13 +33,14 @@ from policies.desired import (
     RoomKey,
     StateKey,
 )
-from policies.fixed import fixed
+from policies.fixed import fixed, leaves
 from policies.movements import KEPT_FOR_EVER, kept_ms, same
 from policies.notes import (
     Note,
     abandoned_room,
     banned_person,
     full_room,
+    homeserver_notes,
     no_address,
     no_admin,
     replaced_room,
@@ -59,7 +61,7 @@ _ADDRESS: Final[StateKey] = ("m.room.canonical_alias", "")
 _MARK: Final[StateKey] = (MANAGED_TYPE, "")
 _RETENTION: Final[StateKey] = ("m.room.retention", "")
 # Within one room and phase; what is not named comes between, by type.
-_FIRST: Final = (CreateRoom, InviteGuardian, JoinGuardian, RemoveAddress, AddAddress)
+_FIRST: Final = (CreateRoom, InviteGuardian, JoinGuardian, HideAddress, RemoveAddress, AddAddress)
 _LAST: Final = (MANAGED_TYPE,)  # says that the policy holds: true only once the rest is done
 
 __all__ = ["Planner"]
@@ -76,14 +78,16 @@ class Planner:
             if user_id in people.by_id:
                 raise ValueError(f"{user_id} is one of our own identities, and cannot be listed among the people")
         self._community = community
-        self._approved = Approved(people)
+        self._approved = Approved(people, community.server)
         self._observed = observed
         self._identities = identities
         self._changes: list[tuple[DesiredRoom, Change]] = []
         self._notes: list[Note] = []
         self._left_to_people = LEFT_TO_PEOPLE if community.drift["look"] == "ignore" else frozenset()
-        self._names = {room.key: room.name for room in community.rooms}
         self._standing = {key: room.standing(identities) for key, room in observed.rooms.items()}
+        retired = (room for room in community.retired if self._standing.get(room.key) == "governed")
+        self._rooms = (*community.rooms, *retired)
+        self._names = {room.key: room.name for room in self._rooms}
         self._old = dict(self._followed())
         self._gone = sorted(observed.rooms.keys() - self._names.keys())  # from the policy
         # The rooms of which this or a later run makes something: the others are as good as not there.
@@ -91,7 +95,7 @@ class Planner:
             room.key: observed.rooms[room.key].room_id
             if self._standing.get(room.key) in ("governed", "abandoned") and not self._is_followed(room.key)
             else placeholder(room.key)
-            for room in community.rooms
+            for room in self._rooms
         }
         ours = {room.room_id for key, room in observed.rooms.items() if self._standing[key] != "foreign"}
         self._ours = frozenset(ours | observed.former_rooms)
@@ -102,8 +106,10 @@ class Planner:
         """Return the changes in the order in which they are to be made, and the notes."""
         if not self._observed.admin_capability:
             self._notes.append(no_admin())
+        if self._observed.homeserver is not None:
+            self._notes += homeserver_notes(self._community.reach, self._observed.homeserver)
         self._notes.extend(weakened(one, self._names) for one in self._community.weakenings)
-        for room in self._community.rooms:
+        for room in self._rooms:
             standing, old = self._standing.get(room.key), self._old.get(room.key)
             if old is not None and (self._is_followed(room.key) or standing not in ("governed", "abandoned")):
                 if standing == "closed":
@@ -145,7 +151,7 @@ class Planner:
         return tuple(change for change in self._ordered() if isinstance(change, SetState))
 
     def _ordered(self) -> tuple[Change, ...]:
-        places = {room.key: place for place, room in enumerate(self._community.rooms)}
+        places = {room.key: place for place, room in enumerate(self._rooms)}
         # Sorting is stable: what is equal here stays in the order in which it was found, which follows the policy.
         self._changes.sort(key=lambda found: (PHASES.index(found[1].phase), places[found[0].key], _step(found[1])))
         return tuple(change for _, change in self._changes)
@@ -155,10 +161,10 @@ class Planner:
     def _create(self, room: DesiredRoom, old: ObservedRoom | None) -> None:
         wanted = self._wanted(room, old)
         room_id, guardian = placeholder(room.key), self._identities.guardian
-        address = str(room.state[_ADDRESS]["alias"])
-        points_at = self._points_at(address)
+        address = str(room.state[_ADDRESS]["alias"]) if room.addressed else None
+        points_at = self._points_at(address) if address is not None else None
         moved = old is not None and points_at == old.room_id
-        if points_at != "" and not moved:
+        if address is not None and points_at != "" and not moved:
             self._go_without(room, address)
         body = creation_body(
             room,
@@ -169,7 +175,9 @@ class Planner:
         )
         self._add(room, CreateRoom(room.key, room_id, room.name, body))
         self._add(room, JoinGuardian(room.key, room_id, room.name, guardian))
-        if moved and self._address(room, room_id, address, old):
+        if address is None and old is not None:
+            self._hide_address(room, old)
+        if address is not None and moved and self._address(room, room_id, address, old):
             self._add(room, self._state(room, room_id, _ADDRESS, None, room.state[_ADDRESS]))
         for key, content in wanted.items():
             if key[0] == "m.space.child":
@@ -205,23 +213,23 @@ class Planner:
         """
         went: Mapping[str, Membership] = dict.fromkeys(self._observed.went_before.get(room.key, ()), "left")
         if old is None:
-            self._ask_in(room, room_id, {**went, **members} if went else members)
+            self._ask_in(room, room_id, {**went, **members} if went else members, leaves=leaves(created))
             return frozenset()
         anyone = room.membership.anyone
         approved = frozenset() if anyone else frozenset(self._approved.by(room.membership))
         way = Way(
-            lambda user_id: anyone or user_id in approved,
+            lambda user_id: room.membership.lets(user_id) and (anyone or user_id in approved),
             self._community.server,
             self._observed.admin_capability,
-            created.get("m.federate", True) is not False,
+            leaves(created),
         )
         carried = people(room, room_id, old, members, way, self._identities)
         for change in carried.changes:
             self._add(room, change)
         before = {user_id: found for user_id, found in old.members.items() if user_id not in self._identities}
-        self._ask_in(room, room_id, {**went, **before, **members})
+        self._ask_in(room, room_id, {**went, **before, **members}, leaves=leaves(created))
         ours = is_ours(old, self._identities)
-        if ours and not anyone:
+        if ours:
             self._see_out(room, old)
         for change in closing(room, room_id, old, self._identities):
             self._add(room, change)
@@ -260,10 +268,12 @@ class Planner:
             # lifetime that it knows (1.163.2, until it starts again) where the new content names none.
             unbounded = {"max_lifetime": KEPT_FOR_EVER}
             self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], unbounded))
+        if not room.addressed:
+            self._hide_address(room, present)
         banned = self._follow(room, present.room_id, present.members, old, present.create_content)
-        if not room.membership.anyone:
-            self._see_out(room, present, banned)
-        self._notes.extend(fixed(room, present, self._identities))
+        self._see_out(room, present, banned)
+        if room not in self._community.retired:
+            self._notes.extend(fixed(room, present, self._identities))
 
     def _guardian(self, room: DesiredRoom, present: ObservedRoom) -> bool:
         """Have the guardian in the room; return whether it was missing."""
@@ -303,6 +313,15 @@ class Planner:
             return False
         return True
 
+    def _hide_address(self, room: DesiredRoom, present: ObservedRoom) -> None:
+        """Have no address lead to a room that nobody elsewhere may learn of: servers tell each other where one leads."""
+        own = f"#{room.alias_localpart}:{self._community.server}"
+        before = present.state.get(_ADDRESS, {})
+        if before.get("alias") == own or self._points_at(own) == present.room_id:
+            self._add(room, HideAddress(room.key, present.room_id, room.name, own))
+        elif before.get("alias") is not None:
+            self._add(room, self._state(room, present.room_id, _ADDRESS, before, {}))
+
     def _go_without(self, room: DesiredRoom, address: str) -> None:
         points_at = self._observed.addresses[address]
         if points_at is None:
@@ -323,13 +342,18 @@ class Planner:
 
     # -- members ---------------------------------------------------------------------------------------------------
 
-    def _ask_in(self, room: DesiredRoom, room_id: str, members: Mapping[str, str]) -> None:
-        """Invite the approved who are not there. Who left by themselves is not asked again, and bans are people's."""
+    def _ask_in(self, room: DesiredRoom, room_id: str, members: Mapping[str, str], *, leaves: bool) -> None:
+        """Invite the approved who are not there. Who left by themselves is not asked again, and bans are people's.
+
+        leaves: whether the room was made so that people of other servers can come in.
+        """
         if room.membership.anyone or room.join_through:
             return  # they come in by themselves
         absent: list[str] = []
         present = 0
         for user_id in self._approved.sorted_for(room.membership):
+            if not leaves and self._approved.is_elsewhere(user_id):
+                continue
             membership = members.get(user_id)
             present += membership in ("join", "invite")
             if membership is None or membership == "knock":
@@ -345,7 +369,7 @@ class Planner:
 
     def _see_out(self, room: DesiredRoom, present: ObservedRoom, banned: frozenset[str] = frozenset()) -> None:
         """Remove those who are in the room, or invited, and not approved. A knock is a request, answered elsewhere."""
-        strangers = present.members.keys() - self._approved.by(room.membership)
+        strangers = self._approved.strangers(room.membership, present.members)
         for user_id in sorted(strangers.difference(self._identities, banned)):
             membership = present.members[user_id]
             if membership in ("join", "invite"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from policies.changes import Change
+from policies.changes import Change, CreateRoom
 from policies.creation import key_of
 from policies.findings import Finding
 from policies.including import read_policy
@@ -24,12 +24,14 @@ _ADVICE = (
 def risky(plan: Plan) -> tuple[Change, ...]:
     """Return the changes of a plan that expose people or cannot be undone.
 
-    What is done in a room that the plan makes is no such change: nobody is in it, and nothing was said there.
+    What is done in a room that the plan makes is no such change: nobody is in it, and nothing was said there. But making
+    one that can leave the homeserver is.
     """
     return tuple(
         change
         for change in plan.changes
-        if change.change_class in ("exposing", "one_way") and key_of(change.room_id) is None
+        if change.change_class in ("exposing", "one_way")
+        and (key_of(change.room_id) is None or isinstance(change, CreateRoom))
     )
 
 

@@ -16,6 +16,7 @@ from policies.defaults import (
     Approver,
     DriftAnswer,
     Duty,
+    Federation,
     HistoryVisibility,
     Kind,
     Media,
@@ -35,6 +36,7 @@ from policies.written import (
     Hours,
     Kept,
     Name,
+    OtherServer,
     Paused,
     Sentence,
     ServerName,
@@ -48,6 +50,7 @@ from policies.written import (
 
 MIN_CAPACITY: Final = 2  # somebody, and somebody who looks after the group
 MAX_CAPACITY: Final = 10_000
+MAX_SERVERS: Final = 100
 LIMIT_PERCENT: Final = 30
 """A group that ends, or a term of office, takes fewer; half a file missing takes more. octoDNS has lived with it for years."""
 LIMIT_FROM: Final = 10
@@ -61,7 +64,9 @@ __all__ = [
     "Community",
     "Drift",
     "DriftSetting",
+    "FederationSetting",
     "Group",
+    "GroupFederation",
     "HistorySetting",
     "JoinBlock",
     "LimitSetting",
@@ -149,6 +154,74 @@ class Limits(StrictModel):
     )
 
 
+class Setting(StrictModel):
+    """A choice that may need a reason and a name: one word, or `{value: …, because: …, approved_by: …}`."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+    word: ClassVar[str] = "value"
+
+    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    approved_by: Approver | None = Field(
+        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
+    )
+
+    @property
+    def vouched(self) -> bool:
+        """Whether somebody answers for it, with a reason."""
+        return bool(self.because and self.approved_by)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_word(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value not in cls.words:
+            refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
+        return {cls.word: value}
+
+
+class FederationSetting(Setting):
+    """Of which servers people can take part; more than this one needs a reason and a name."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(Federation)
+    word: ClassVar[str] = "mode"
+
+    mode: Federation = Field(
+        description="closed: this one; partners: those named in servers, too; open: any but those in deny.",
+        examples=["partners"],
+    )
+    servers: tuple[OtherServer, ...] = Field(
+        default=(),
+        max_length=MAX_SERVERS,
+        description="With partners: their servers, each by its name.",
+        examples=["[chat.partner.example]"],
+    )
+    deny: tuple[OtherServer, ...] = Field(
+        default=(),
+        max_length=MAX_SERVERS,
+        description="With open: servers whose people stay out all the same.",
+        examples=["[chat.trouble.example]"],
+    )
+
+
+class GroupFederation(Setting):
+    """Of which servers people can be in a group: never of more than the community lets in."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(Federation)
+    word: ClassVar[str] = "mode"
+
+    mode: Federation = Field(
+        description="closed: this one; partners: partners too; open: any that the community lets in.",
+        examples=["closed"],
+    )
+    servers: tuple[OtherServer, ...] = Field(
+        default=(),
+        max_length=MAX_SERVERS,
+        description="With partners: only these of them.",
+        examples=["[chat.partner.example]"],
+    )
+
+
 class Community(StrictModel):
     """What the community is, for whom, and who answers for it."""
 
@@ -181,6 +254,11 @@ class Community(StrictModel):
         description="Without one, no change is made that exposes people or cannot be undone.",
         examples=["{reviewed: 2026-09-01, next: 2027-09-01, by: lead}"],
     )
+    federation: FederationSetting | None = Field(
+        default=None,
+        description="Of which servers people can take part: closed, or with a reason and a name partners or open.",
+        examples=["closed"],
+    )
     limits: Limits | None = Field(
         default=None,
         description="How much one apply may take from people at once.",
@@ -209,32 +287,6 @@ class AcceptLimits(StrictModel):
 
     because: Text = Field(description="Why it is accepted.", examples=['"Board minute 2026-07 item 4"'])
     approved_by: Approver = Field(description="Which of the owners answers for it.", examples=["safeguarding_lead"])
-
-
-class Setting(StrictModel):
-    """A choice that may need a reason and a name: one word, or `{value: …, because: …, approved_by: …}`."""
-
-    words: ClassVar[tuple[str, ...]] = ()
-    word: ClassVar[str] = "value"
-
-    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
-    approved_by: Approver | None = Field(
-        default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
-    )
-
-    @property
-    def vouched(self) -> bool:
-        """Whether somebody answers for it, with a reason."""
-        return bool(self.because and self.approved_by)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_word(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value not in cls.words:
-            refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
-        return {cls.word: value}
 
 
 class HistorySetting(Setting):
@@ -361,6 +413,11 @@ class Group(StrictModel):
         default=None,
         description="A plain sentence that each newcomer to the group is told privately.",
         examples=['"On Tuesdays at 7 we are all here."'],
+    )
+    federation: GroupFederation | None = Field(
+        default=None,
+        description="Of which servers people can be in it, if fewer than in the community.",
+        examples=["closed"],
     )
     hours: Hours | None = Field(
         default=None,

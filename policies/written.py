@@ -33,6 +33,7 @@ __all__ = [
     "Hours",
     "Kept",
     "Name",
+    "OtherServer",
     "Paused",
     "Sentence",
     "ServerName",
@@ -93,6 +94,17 @@ def _server_name(text: str) -> str:
         advice = 'Write the name as it stands behind the colon of a user id, in small letters: "chat.charity.example".'
         refuse(f'"{shown(text)}" is not a server name', advice)
     return text
+
+
+def _other_server(text: str) -> str:
+    if any(sign in text for sign in "*?"):
+        advice = "Name each server whole: nobody can know who will have a name that fits a pattern."
+        refuse(f'"{shown(text)}" is a pattern, not a server name', advice)
+    host = text.rpartition("]")[0][1:] if text.startswith("[") else text.partition(":")[0]
+    if text.startswith("[") or re.fullmatch(r"[0-9.]+", host):
+        advice = 'Write its name, like "chat.partner.example": an address may be somebody else tomorrow.'
+        refuse(f'"{shown(text)}" is an address, not a server name', advice)
+    return _server_name(text)
 
 
 def _user_id(text: str) -> str:
@@ -184,6 +196,9 @@ Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True)), _json(_SAY
 Version = Annotated[str, AfterValidator(_text_of(20, lines=False)), _json(_ONE_LINE, 20)]
 Sentence = Annotated[str, AfterValidator(_text_of(MAX_SENTENCE, lines=False)), _json(_ONE_LINE, MAX_SENTENCE)]
 ServerName = Annotated[str, AfterValidator(_server_name), _json(r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230)]
+OtherServer = Annotated[
+    str, AfterValidator(_other_server), _json(r"^(?![0-9.]+(:|$))[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230)
+]
 UserId = Annotated[str, AfterValidator(_user_id), _json(r"^@[a-z0-9._=/+-]+:[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 255)]
 Contact = Annotated[str, AfterValidator(_contact), _json(f"{_whole(_EMAIL)}|{_whole(_PHONE)}")]
 WebAddress = Annotated[str, AfterValidator(_web_address), _json(_whole(_ADDRESS), 100)]

@@ -312,6 +312,20 @@ def migrate(
     raise typer.Exit(migrate_file(policy, out, err, write=write))
 
 
+@app.command("homeserver-config")
+def homeserver_config(
+    policy: PolicyArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    in_force: Annotated[bool, typer.Option("--in-force", help="What was applied last, instead of the file.")] = False,
+    save_to: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to a file.")] = None,
+) -> None:
+    """Print what Synapse must be told so that it lets in the servers of a policy, and no others. Changes nothing."""
+    from appservice.cli.homeserver import print_homeserver_config
+
+    read = _config(config) if in_force or policy is None or config.exists() else None
+    raise typer.Exit(print_homeserver_config(policy, read, out, err, in_force=in_force, save_to=save_to))
+
+
 @app.command()
 def serve(config: ConfigOption) -> None:
     """Run the service until it is told to stop (SIGTERM or Ctrl-C)."""

@@ -14,6 +14,7 @@ from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Pla
 from appservice.intake.written import emptied_by, pruned, written_from, written_of, written_record
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
+from policies.defaults import SHARED_SPACE
 
 #: The state event by which a room of ours is recognised (never by its name or alias).
 MARKER_TYPE = "org.inglenook.managed"
@@ -22,6 +23,7 @@ FOR_FIELD = "org.inglenook.for"
 #: Values of the marker's `group` that are not groups of members.
 _SPECIAL = {
     "space": Place.SPACE,
+    SHARED_SPACE: Place.SPACE,
     "moderators": Place.MODERATORS,
     "safeguarding": Place.SAFEGUARDING,
     "ops": Place.OPS,

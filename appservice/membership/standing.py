@@ -65,8 +65,8 @@ class Standing:
 
     def admits(self, community: str, group: str, user_id: str) -> bool:
         room = self._rooms.get(group)
-        if room is None or community != self._community:
-            return False
+        if room is None or community != self._community or not room.membership.lets(user_id):
+            return False  # an approval opens no room to a server that the policy keeps out of it
         if room.membership.admits(self._people.get(user_id)):
             return True
         approved = self._approved.get(user_id, set())

@@ -16,7 +16,9 @@ import jinja2
 import yaml
 
 from appservice.operations.errors import OperationFailed
+from appservice.operations.federation_config import federation_values
 from appservice.operations.files import data_path, private_folder, secret_file, write_private
+from policies.federation import settings_for
 
 SENDER_LOCALPART = "inglenook-steward"
 SECRETS = ("macaroon", "form", "registration")
@@ -27,12 +29,13 @@ class HomeserverConfig:
     """One homeserver on 127.0.0.1 with all that it has in one folder.
 
     - `directory`: holds configuration, secrets, database, media and log; made if missing, mode 0700
-    - `server_name`: the part after the colon in every id, for ever; needs no DNS entry, there is no federation
+    - `server_name`: the part after the colon in every id, for ever; needs no DNS entry where there is no federation
     - `port`: TCP port for clients; `appservice_url`: where events are pushed to, e.g. `http://127.0.0.1:29328`
     - `python`: the executable that `environment.ensure_synapse` returned
     - `durable`: False lets the last commits be lost with the machine's power (not with a crash or SIGKILL); each
       message is then accepted sooner. For the demo and tests only.
     - `alias_regexes`: the room addresses that are ours alone, e.g. `^#inglenook-.*:demo\\.example$`
+    - `partners`: the servers that it talks to; none, or None for any
     - `log_level`: of Synapse's log; message bodies are not written at `WARNING` or `INFO`
     - `overrides`: merged over the rendered YAML (mappings key by key, anything else replaced)
     """
@@ -44,6 +47,7 @@ class HomeserverConfig:
     python: Path
     durable: bool = True
     alias_regexes: tuple[str, ...] = ()
+    partners: tuple[str, ...] | None = ()
     log_level: str = "WARNING"
     profile: str = "embedded-sqlite"
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -155,6 +159,7 @@ def render_homeserver(config: HomeserverConfig) -> str:
         "server_name": config.server_name,
         "port": config.port,
         "public_baseurl": f"{config.url}/",
+        **federation_values(settings_for(config.partners)),
     }
     merged: Mapping[str, Any] = {}
     for template in ("base.yaml.j2", f"profiles/{config.profile}.yaml.j2"):

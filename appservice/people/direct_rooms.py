@@ -39,6 +39,7 @@ from appservice.intake import (
 )
 from appservice.matrix import Actor, AdminCapability, Attitude, HomeserverClient, Rejected, parse_event
 from appservice.store import Commit, Database
+from policies.federation import Reach
 
 #: Seconds after which a person is asked again, by their account's settings, whether they ignore or block us.
 _ASK_AGAIN_S = 600.0
@@ -70,6 +71,8 @@ class DirectRooms:
         self._ghosts = ghosts
         self._guardian = guardian
         self.community = community
+        #: whether people of a server are let in anywhere, and so may be written to; else those of this one alone
+        self.reaches: Callable[[str], bool] = self._is_local
         self._all_known = asyncio.Event()
         self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._asked_at: dict[str, float] = {}
@@ -105,10 +108,10 @@ class DirectRooms:
 
     def is_reached(self, user_id: str) -> bool:
         """Whether a person can read what we say to them: an invite that nobody answered is not enough, and who asked us
-        to be quiet is not written to."""
+        to be quiet is not written to, nor is anybody on a server that is not let in (any more)."""
         known = self.reach(user_id)
         reached = known is not None and known[1] == REACHED and not self._is_lost(known[0])
-        return reached and user_id not in self.quiet
+        return reached and user_id not in self.quiet and self.reaches(user_id)
 
     def forget_vanished(self, rooms: Iterable[str]) -> None:
         """After a homeserver was put back to an older copy: what is not among `rooms` does not exist any more."""
@@ -145,6 +148,8 @@ class DirectRooms:
 
         look: ask their account now whether they ignore us. Raises as `ensure`.
         """
+        if not self.reaches(user_id):
+            return Refused("not_reached")
         room_id, how = await self.reachable(user_id, key, look=look)
         if how in READABLE:
             try:
@@ -231,7 +236,8 @@ class DirectRooms:
 
     async def _make(self, user_id: str, key: str) -> str:
         return await self._client.create_room(
-            direct_room_body(user_id, key, self.community, self._ghosts), self._ghosts.steward
+            direct_room_body(user_id, key, self.community, self._ghosts, self._projection.server_name),
+            self._ghosts.steward,
         )
 
     async def _admit(self, room_id: str, user_id: str, *, asks_only: bool = False) -> str:
@@ -289,8 +295,13 @@ class DirectRooms:
         return True
 
 
-def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> Mapping[str, Any]:
-    """Return the createRoom body of a direct room: nobody but the two, and the person cannot lock us out."""
+def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts, home: str) -> Mapping[str, Any]:
+    """Return the createRoom body of a direct room: nobody but the two, and the person cannot lock us out.
+
+    It leaves this server (`home`) only where its person has their account elsewhere, and goes nowhere but there.
+    """
+    server = user_id.partition(":")[2]
+    leaves = server != home
     return {
         "preset": "private_chat",
         "room_version": "12",
@@ -299,7 +310,7 @@ def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> 
         "invite": [ghosts.guardian],
         "creation_content": {
             "additional_creators": [ghosts.guardian, ghosts.custodian],
-            "m.federate": True,
+            "m.federate": leaves,
             KEY_FIELD: key,
             FOR_FIELD: user_id,
         },
@@ -319,6 +330,11 @@ def direct_room_body(user_id: str, key: str, community: str, ghosts: Ghosts) -> 
             # What is said while an invite waits can be read once it is answered.
             {"type": "m.room.history_visibility", "state_key": "", "content": {"history_visibility": "invited"}},
             {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}},
+            {
+                "type": "m.room.server_acl",
+                "state_key": "",
+                "content": Reach(home, "partners", (server,) if leaves else ()).server_acl(),
+            },
         ],
     }
 
@@ -331,6 +347,8 @@ class EnsureDirectRoomExecutor:
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
         assert isinstance(effect, EnsureDirectRoom)
+        if not self._rooms.reaches(effect.user_id):
+            return Refused("not_reached")
         already = self._rooms.reach(effect.user_id) is not None
         room_id, _ = await self._rooms.ensure(effect.user_id, effect.key, ask_again=True)
         return Done(room_id=room_id, already=already)

@@ -32,7 +32,7 @@ class AnswerInviteExecutor:
             return Postponed("busy", _AGAIN_MS)
         self._under_way += 1
         try:
-            if effect.kindly:
+            if effect.kindly and self._rooms.reaches(effect.by):
                 await self._show_the_way(effect, attempt)
             return Done(already=not await self._leave(effect))
         finally:

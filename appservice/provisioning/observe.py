@@ -15,9 +15,11 @@ from appservice.flow import Ghosts, Place, RoomFacts
 from appservice.intake import REMOVED, Lanes, Projection
 from appservice.matrix import AdminCapability, HomeserverClient, Rejected
 from appservice.provisioning.elsewhere import Elsewhere
+from appservice.provisioning.openness import CALLS, openness
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
 from policies.drift import Deviation, deviations
-from policies.observed import Identities, Membership, Observed, ObservedRoom, Standing
+from policies.notes import homeserver_notes
+from policies.observed import HomeserverReach, Identities, Membership, Observed, ObservedRoom, Standing
 from policies.succession import followed, predecessor_of, unfinished, went_before
 
 log = structlog.get_logger()
@@ -53,6 +55,8 @@ class Observer:
         self._admin_capability: bool | None = None
         self._pointing: dict[str, str | None] = {}
         self._elsewhere = Elsewhere(client, ghosts)
+        #: how far the homeserver is open to other servers, as last seen
+        self.openness: HomeserverReach | None = None
         self.reads = 0
         #: how often something of the stream may have passed us: the next audit then reads every room whole
         self.missed: Callable[[], int] = lambda: 0
@@ -87,6 +91,7 @@ class Observer:
             predecessors,
             went,
             frozenset(former),
+            self.openness,
         )
 
     def _own(self, key: RoomKey, room_id: str) -> ObservedRoom | None:
@@ -153,6 +158,8 @@ class Observer:
         if self._admin_capability is None:
             self._admin_capability = await self._admin.probe()
             self.reads += 1
+        if self.openness is None or homeserver_notes(community.reach, self.openness):
+            await self.look_how_open()
         observed = self.present(community)
         governed = {key for key, room in observed.rooms.items() if room.standing(self._identities) == "governed"}
         if any(room.key not in governed for room in community.rooms):
@@ -162,6 +169,8 @@ class Observer:
         await self._read_elsewhere(observed)
         self._pointing = {}
         for room in community.rooms:
+            if not room.addressed:
+                continue
             address = f"#{room.alias_localpart}:{community.server}"
             seen = observed.rooms.get(room.key)
             standing = seen is not None and seen.standing(self._identities) == "governed"
@@ -169,6 +178,11 @@ class Observer:
                 continue
             await self._look_where(address)
         return self.present(community)
+
+    async def look_how_open(self) -> None:
+        """See anew how far the homeserver is open to other servers. Raises `HomeserverError`."""
+        self.openness = await openness(self._client)
+        self.reads += CALLS
 
     async def _look_where(self, address: str) -> None:
         if not any(pattern.match(address) for pattern in self._ours):
@@ -288,9 +302,11 @@ class Observer:
         return known == joined and room.power_levels == powers
 
     async def notice_vanished(self) -> int:
-        """Read anew the rooms that the guardian is not in any more, by one call for all; return how many."""
+        """Read anew the rooms that the guardian is not in any more, by one call for all; return how many. See, too, how far
+        the homeserver is open to others."""
         joined = set(await self._client.joined_rooms(self._ghosts.guardian))
         self.reads += 1
+        await self.look_how_open()
         lost = [
             room.room_id
             for room in self._projection.rooms()

@@ -15,7 +15,7 @@ from appservice.provisioning.apply import Applied, Applier, Made, Progress
 from appservice.provisioning.observe import Observer, identities_of
 from policies.changes import BringOver, Change, Invite, KeepOut, Remove, Retire, SetState
 from policies.desired import DesiredCommunity, RoomKey
-from policies.notes import Note
+from policies.notes import Note, homeserver_notes
 from policies.observed import Observed, ObservedRoom
 from policies.people import People
 from policies.plan import Plan, plan
@@ -169,6 +169,11 @@ class Provisioner:
     async def glance(self, community: DesiredCommunity) -> None:
         """Look at every room at the cost of who is in it and who has power. Raises as `audit`."""
         await self._observer.glance(community)
+
+    def homeserver_notes(self, community: DesiredCommunity) -> tuple[Note, ...]:
+        """Return what the homeserver does otherwise than the policy says of other servers, as far as we have seen."""
+        seen = self._observer.openness
+        return homeserver_notes(community.reach, seen) if seen is not None else ()
 
     async def notice_vanished(self) -> int:
         """Look which rooms the homeserver has no more; return how many were lost. Raises as `audit`."""

@@ -213,6 +213,7 @@ class Core:
         self.casework.follow(standing, said.policy)
         self.drift.follow(said.community)
         self.direct_rooms.community = said.community.id
+        self.direct_rooms.reaches = said.community.reach.lets
         self.lanes.handlers = (
             concern(),
             LateEdits(),

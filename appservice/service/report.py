@@ -35,6 +35,8 @@ def status_of(core: Core) -> dict[str, Any]:
         problems.append(f"{drift['standing']} settings were changed by hand, and stand: `inglenook drift` lists them")
     if drift["contested"]:
         problems.append("a setting is changed again and again: `inglenook drift` says by whom")
+    if core.governance.said is not None:
+        problems += [note.text for note in core.provisioner.homeserver_notes(core.governance.said.community)]
     problems += core.casework.vault_problems
     if core.casework.evidence.failures:
         problems.append(f"{core.casework.evidence.failures} removed messages could not be sealed")

@@ -32,7 +32,7 @@ from appservice.people.direct_rooms import direct_room_body
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.vault import AgeVault
 from tests.support.direct_room_world import world
-from tests.support.house import GHOSTS, GROUP, ROSA, SAM, fresh_store, member, message, open_house, state_of
+from tests.support.house import GHOSTS, GROUP, ROSA, SAM, SERVER, fresh_store, member, message, open_house, state_of
 from tests.support.text_lint import published_numbers, telling_start
 from tests.support.waiting import eventually
 from tests.unit.care.test_care_rules import NUMBER, PLEA, Hybrid, Life, Rules, of, words
@@ -201,7 +201,7 @@ def test_care_06_the_first_line_of_every_text_is_neutral(text: str) -> None:
 
 
 def test_care_06_the_name_that_a_lock_screen_shows_is_neutral() -> None:
-    for name in (GUARDIAN_NAME, str(direct_room_body(SAM, "key", "hearth", GHOSTS)["name"])):
+    for name in (GUARDIAN_NAME, str(direct_room_body(SAM, "key", "hearth", GHOSTS, SERVER)["name"])):
         assert not re.search(r"safeguard|suicid|abus|crisis|hearth|sam", name, re.IGNORECASE), name
 
 
@@ -240,7 +240,7 @@ async def test_care_13_what_we_write_into_rooms_as_a_reason_is_a_code(tmp_path: 
 
 
 def test_care_13_the_private_room_names_neither_person_nor_community() -> None:
-    body = direct_room_body(SAM, "key", "hearth", GHOSTS)
+    body = direct_room_body(SAM, "key", "hearth", GHOSTS, SERVER)
     assert "topic" not in body
     assert "room_alias_name" not in body
     shown = {event["type"] for event in body["initial_state"]} & {"m.room.topic", "m.room.avatar", "m.room.name"}

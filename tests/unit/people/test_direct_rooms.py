@@ -10,16 +10,18 @@ import pytest
 from appservice.flow import (
     Attempt,
     DirectMessage,
+    Done,
+    EnsureDirectRoom,
     Lane,
     Place,
     Refused,
 )
 from appservice.intake import BLOCKED, INVITED, REACHED, Projection
 from appservice.matrix import Actor, AdminCapability, Rejected, Unreachable
-from appservice.people import DirectMessageExecutor, DirectRooms
+from appservice.people import DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
 from appservice.people.direct_rooms import direct_room_body
 from appservice.store import Commit, Questions, StoreRefused
-from tests.support.direct_room_world import Silent, world
+from tests.support.direct_room_world import Says, Silent, world
 from tests.support.house import GHOSTS, ROSA, SAM, SERVER
 
 AWAY = "@ann:elsewhere.example"
@@ -61,6 +63,41 @@ async def test_asked_many_times_at_once_while_the_homeserver_fails_there_is_stil
 
         await asyncio.gather(*(patient(n) for n in range(5)))
         assert len(one.created) == 1
+
+
+async def test_a_direct_room_leaves_the_server_only_for_a_person_elsewhere_and_goes_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as one:
+        await one.rooms.ensure(SAM, "key")
+        await one.rooms.ensure(AWAY, "key2")
+        assert [body["creation_content"]["m.federate"] for body in one.created] == [False, True]
+        lists = [
+            event["content"]["allow"]
+            for body in one.created
+            for event in body["initial_state"]
+            if event["type"] == "m.room.server_acl"
+        ]
+        assert lists == [[SERVER], [SERVER, "elsewhere.example"]]
+
+
+async def test_nobody_on_a_server_that_is_not_let_in_is_written_to(tmp_path: Path) -> None:
+    async with world(tmp_path) as one:
+        says = Says()
+        one.rooms.reaches = lambda user_id: user_id == SAM
+        message = DirectMessage(source="$1", rule="r", lane=Lane(SERVER, "!r"), text="t", user_id=AWAY)
+        executor = DirectMessageExecutor(one.rooms, says)  # type: ignore[arg-type]
+        ensure = EnsureDirectRoom(source="$1", rule="r", lane=Lane(SERVER, "!r"), user_id=AWAY)
+        assert await executor.execute(message, Attempt(1)) == Refused("not_reached")
+        assert await EnsureDirectRoomExecutor(one.rooms).execute(ensure, Attempt(1)) == Refused("not_reached")
+        assert not one.created
+        one.rooms.reaches = lambda user_id: user_id == AWAY
+        assert await EnsureDirectRoomExecutor(one.rooms).execute(ensure, Attempt(1)) == Done(room_id="!dm0")
+        await executor.execute(message, Attempt(1))
+        assert says.rooms == ["!dm0"]
+        one.rooms.reaches = lambda _user_id: False  # a partner no more
+        assert await executor.execute(message, Attempt(1)) == Refused("not_reached")
+        assert not one.rooms.is_reached(AWAY)
 
 
 async def test_somebody_elsewhere_is_invited_and_counts_as_not_reached_yet(tmp_path: Path) -> None:
@@ -162,7 +199,7 @@ async def test_who_cannot_be_reached_is_not_written_to_and_it_is_recorded(tmp_pa
 
 
 def test_the_person_can_write_and_cannot_change_the_room() -> None:
-    body = direct_room_body(SAM, "key", "hearth", GHOSTS)
+    body = direct_room_body(SAM, "key", "hearth", GHOSTS, SERVER)
     levels = body["power_level_content_override"]
     assert levels["events_default"] == 0
     assert min(levels[name] for name in ("state_default", "invite", "kick", "ban", "redact")) == 150
@@ -171,14 +208,14 @@ def test_the_person_can_write_and_cannot_change_the_room() -> None:
 
 
 def test_no_human_becomes_a_creator() -> None:
-    body = direct_room_body(SAM, "key", "hearth", GHOSTS)
+    body = direct_room_body(SAM, "key", "hearth", GHOSTS, SERVER)
     assert body["preset"] != "trusted_private_chat"
     assert set(body["creation_content"]["additional_creators"]) == {GHOSTS.guardian, GHOSTS.custodian}
     assert body["invite"] == [GHOSTS.guardian]
 
 
 def test_its_name_and_history_tell_nobody_anything() -> None:
-    body = direct_room_body(SAM, "key", "hearth", GHOSTS)
+    body = direct_room_body(SAM, "key", "hearth", GHOSTS, SERVER)
     assert body["name"] == "Private messages"
     states = {event["type"]: event["content"] for event in body["initial_state"]}
     assert states["m.room.history_visibility"] == {"history_visibility": "invited"}

@@ -15,6 +15,7 @@ from policies.changes import (
     BringOver,
     Change,
     CreateRoom,
+    HideAddress,
     Invite,
     InviteGuardian,
     JoinGuardian,
@@ -72,6 +73,8 @@ class ModelHomeserver:
                 former.add(drop.room_id)
         addresses: dict[str, str | None] = {}
         for wanted in community.rooms:
+            if not wanted.addressed:
+                continue
             address = f"#{wanted.alias_localpart}:{community.server}"
             seen = found.get(wanted.key)
             standing = seen is not None and seen.standing(self.identities) == "governed"
@@ -96,7 +99,7 @@ class ModelHomeserver:
         return standings.index(room.standing(self.identities)), room.room_id not in over
 
     def _make(self, change: Change, community: str) -> str | None:
-        self.calls += 1
+        self.calls += change.calls
         if isinstance(change, CreateRoom):
             return self._create(change.body, change.room)
         room = self.rooms[change.room_id]
@@ -122,8 +125,14 @@ class ModelHomeserver:
                 # What Synapse does where it may.
                 kept = {key: one for key, one in room.state.items() if key != ("m.room.canonical_alias", "")}
                 self.rooms[room.room_id] = replace(room, state=kept)
+            case HideAddress(address=address):
+                self.addresses.pop(address, None)
+                self.rooms[room.room_id] = replace(room, state={**room.state, ("m.room.canonical_alias", ""): {}})
             case InviteGuardian(user_id=user_id) | Invite(user_id=user_id):
                 self._require(room.members.get(user_id) not in ("join", "invite", "ban"), "cannot be invited", change)
+                here = user_id.endswith(f":{self.identities.steward.partition(':')[2]}")
+                leaves = room.create_content.get("m.federate", True) is not False
+                self._require(here or leaves, "the room cannot reach their server", change)
                 self._put_member(room, user_id, "invite")
             case JoinGuardian(user_id=user_id):
                 self._require(room.members.get(user_id) == "invite", "was not invited", change)
@@ -167,7 +176,7 @@ class ModelHomeserver:
         self._require(before == change.before, f"holds {before}", change)
         if change.type == "m.room.power_levels" and room.room_version == MANAGED_ROOM_VERSION.identifier:
             self._refuse_creators_with_levels(change.after, room.creators)
-        if change.type == "m.room.canonical_alias":
+        if change.type == "m.room.canonical_alias" and change.after:
             self._require(self.addresses.get(str(change.after["alias"])) == room.room_id, "points elsewhere", change)
         room = replace(room, state={**room.state, (change.type, change.state_key): change.after})
         self.rooms[room.room_id] = replace(room, closed=room.closed or change.type == "m.room.tombstone")

@@ -47,7 +47,8 @@ def observed(case: Mapping[str, Any]) -> Observed:
         return Observed({})
     before = case.get("before", {})
     found = settled(*wanted({**case, **before}))
-    if "community" not in before:  # a policy in other words is a case of its own: elsewhere it would be noise
+    if "community" not in before or "federation" in before["community"]:
+        # A policy in other words is a case of its own: elsewhere it would be noise.
         found = under_policy(found, community.policy_digest)
     found = without(found, world.get("missing", ()))
     rooms = dict(found.rooms)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.changes import PHASES, AddAddress, CreateRoom, Invite, JoinGuardian, Remove, SetState
+from policies.changes import PHASES, AddAddress, CreateRoom, HideAddress, Invite, JoinGuardian, Remove, SetState
 from policies.compile import compile_community
 from policies.creation import key_of
 from policies.defaults import KINDS, TIERS
@@ -28,7 +28,13 @@ from tests.unit.plan.worlds import IDENTITIES, people_of, policy_with, user
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 
-_NAMES = ("ana", "bea", "cat", "dan", "eve")
+_NAMES = ("ana", "bea", "cat", "dan", "eve", "pat:chat.partner.example", "una:chat.stranger.example")
+_VOUCHED = {"because": "Board minute 4", "approved_by": "deputy"}
+_FEDERATIONS: tuple[Mapping[str, Any] | None, ...] = (
+    None,
+    {"mode": "partners", "servers": ["chat.partner.example"], **_VOUCHED},
+    {"mode": "open", "deny": ["chat.stranger.example"], **_VOUCHED},
+)
 _KINDS = (
     "open low",
     "open medium",
@@ -130,7 +136,8 @@ def communities(draw: st.DrawFn) -> tuple[DesiredCommunity, People]:
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """One in either version of the language."""
-    return policy_with(draw(_GROUPS), version=draw(st.sampled_from((1, 2))))
+    federation = draw(st.sampled_from(_FEDERATIONS))
+    return policy_with(draw(_GROUPS), version=draw(st.sampled_from((1, 2))), federation=federation)
 
 
 @st.composite
@@ -281,8 +288,11 @@ def test_nothing_that_is_not_ours_is_touched(server: ModelHomeserver, wanted: tu
         for key in LEFT_TO_PEOPLE if whole and room.state[MANAGED_TYPE, ""].get("group") == room.key else ():
             assert after.get(key) == room.state.get(key)
     over = {old.room_id for old in server.rooms.values() if old.closed}
-    assert addresses.keys() <= server.addresses.keys()
-    assert all(server.addresses[one] == room_id or room_id in over for one, room_id in addresses.items())
+    hidden = {change.address for change in found.changes if isinstance(change, HideAddress)}
+    assert hidden <= {f"#{room.alias_localpart}:{wanted[0].server}" for room in wanted[0].rooms if not room.addressed}
+    assert addresses.keys() <= server.addresses.keys() | hidden
+    kept = {one: room_id for one, room_id in addresses.items() if one not in hidden}
+    assert all(server.addresses[one] == room_id or room_id in over for one, room_id in kept.items())
     assert all(key_of(change.room_id) or change.room_id in before for change in found.changes)
 
 
@@ -396,7 +406,9 @@ def test_only_what_the_policy_knows_is_made_and_each_room_once(
     found = planned(server, wanted)
     made = [change.room for change in found.changes if isinstance(change, CreateRoom)]
     assert len(made) == len(set(made))
-    assert {change.room for change in found.changes} <= {room.key for room in wanted[0].rooms}
+    retired = {room.key for room in wanted[0].retired}
+    assert {change.room for change in found.changes} <= {room.key for room in wanted[0].rooms} | retired
+    assert retired.isdisjoint(made)
 
 
 @EXAMPLES

@@ -95,7 +95,7 @@ def test_going_back_brings_back_the_state_of_every_room_that_the_policy_before_k
     assert planned(server, before).empty
     for room_id, room in was.items():
         now = server.rooms[room_id]
-        # A link taken down leaves an empty one, and a lifetime taken back says that there is no end.
+        # A link or an address taken down leaves an empty one, and a lifetime taken back says that there is no end.
         kept = {
             key: content for key, content in now.state.items() if content and content != {"max_lifetime": KEPT_FOR_EVER}
         }

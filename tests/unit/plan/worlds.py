@@ -22,17 +22,24 @@ BASE = yaml.safe_load((Path(__file__).parent / "base.yaml").read_text(encoding="
 
 
 def user(name: str) -> str:
-    """The user id of an invented person; `steward`, `guardian` and `custodian` are our own."""
-    return getattr(IDENTITIES, name) if name in ("steward", "guardian", "custodian") else f"@{name}:{SERVER}"
+    """The user id of an invented person, `name` or `name:server`; `steward`, `guardian` and `custodian` are our own."""
+    if name in ("steward", "guardian", "custodian"):
+        return str(getattr(IDENTITIES, name))
+    return f"@{name}" if ":" in name else f"@{name}:{SERVER}"
 
 
-def policy_with(groups: Mapping[str, str], *, version: int = 1, **community: object) -> Policy:
-    """The base policy with these groups, each `kind tier` or `kind tier,key=value`, and other values in its `community`.
+def policy_with(groups: Mapping[str, Any], *, version: int = 1, **community: object) -> Policy:
+    """The base policy with these groups, each `kind tier`, `kind tier,key=value` or keys and values (tier low), and other
+    values in its `community`; None leaves a key out.
 
     A value that ends in `!` is one for which the deputy answers.
     """
+    community = {name: value for name, value in community.items() if value is not None}
     made: dict[str, Any] = {}
     for group_id, words in groups.items():
+        if isinstance(words, Mapping):
+            made[group_id] = {"name": group_id.title(), "purpose": f"For {group_id}.", "tier": "low", **words}
+            continue
         first, _, more = words.partition(",")
         kind, tier = first.split()
         made[group_id] = {"name": group_id.title(), "purpose": f"For {group_id}.", "kind": kind, "tier": tier}

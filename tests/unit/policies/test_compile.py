@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from policies.compile import compile_community, policy_digest
 from policies.conduct import modes_of_group, modes_of_groups
-from policies.defaults import KINDS, RESERVED_KEYS, SYSTEM_ROOMS, TIERS
+from policies.defaults import KINDS, RESERVED_KEYS, SHARED_SPACE, SYSTEM_ROOMS, TIERS
 from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity, MembershipRule, SpaceChild
+from policies.federation import Reach
 from policies.files import EXAMPLES
 from policies.load import load_files, load_people, load_policy
 from policies.people import People, Person
@@ -111,7 +112,7 @@ def test_the_closed_room_of_the_demo_is_exactly_this() -> None:
         "org.inglenook.managed": {"community": "hearth", "group": "bereaved"},
     }
     assert (room.room_version, room.room_type, room.alias_localpart) == ("12", None, "hearth-bereaved")
-    assert room.membership == MembershipRule(groups=("bereaved",))
+    assert room.membership == MembershipRule(groups=("bereaved",), reach=Reach("hearth.example"))
     assert room.parent is None
 
 
@@ -172,7 +173,9 @@ def test_people_of_a_high_tier_group_are_not_put_where_others_could_list_them() 
 
 
 def test_announcements_reach_whoever_may_be_in_the_space() -> None:
-    assert community_with("hello", "news").room("news").membership == MembershipRule(anyone=True)
+    assert community_with("hello", "news").room("news").membership == MembershipRule(
+        anyone=True, reach=Reach("hearth.example")
+    )
     closed = community_with("quiet", "news")
     assert closed.room("news").membership == closed.room("space").membership
 
@@ -255,7 +258,7 @@ def test_no_person_stands_above_90_and_nothing_governed_below_150() -> None:
 def test_every_kind_tier_and_system_room_says_why_it_is_as_it_is() -> None:
     assert all(row.because for row in KINDS.values())
     assert all(row.because for row in TIERS.values())
-    assert {room.key for room in SYSTEM_ROOMS} | {"space"} == RESERVED_KEYS
+    assert {room.key for room in SYSTEM_ROOMS} | {"space", SHARED_SPACE} == RESERVED_KEYS
     assert all(tier.needs_accept_limits == (name in ("high", "children")) for name, tier in TIERS.items())
 
 

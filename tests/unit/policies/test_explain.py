@@ -121,6 +121,7 @@ community:
   code_of_conduct: {version: "1", text: Be kind.}
   risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}
   limits: {removals: {percent: 20}}
+  federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}
 roles:
   lead: {level: 75, can: [moderate, approve_join, safeguard, operate]}
   deputy: {level: 75, can: [safeguard]}
@@ -141,6 +142,7 @@ groups:
     retention: 30 days
     welcome: Hello.
     hours: Tue 18:00-21:00 Europe/London
+    federation: closed
 rules: {bullying: enforce}
 escalation:
   conduct: [{call: lead, within: 2h}, {call: deputy, within: 2h}]

@@ -19,6 +19,7 @@ from policies.schema import (
     CodeOfConduct,
     Community,
     Drift,
+    FederationSetting,
     Group,
     JoinBlock,
     Limits,
@@ -81,7 +82,18 @@ def _numbers(data: Any) -> Any:
 @pytest.mark.parametrize(
     "model",
     [
-        *(Community, Group, Role, CodeOfConduct, RiskAssessment, Setting, PostingSetting, Limits, LimitSetting),
+        *(
+            Community,
+            Group,
+            Role,
+            CodeOfConduct,
+            RiskAssessment,
+            Setting,
+            FederationSetting,
+            PostingSetting,
+            Limits,
+            LimitSetting,
+        ),
         *(Escalation, LadderBlock, StepBlock, Drift, JoinBlock, MembershipBlock),
     ],
 )

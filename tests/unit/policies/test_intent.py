@@ -76,7 +76,7 @@ def test_retention_becomes_milliseconds_and_is_absent_where_messages_are_kept_fo
 def test_to_write_the_default_down_changes_no_room(kind: str) -> None:
     policy = loaded(kind).policy
     assert policy is not None
-    lines = [f"{choice.aspect}: {choice.value}" for choice in choices(policy.groups["room"])]
+    lines = [f"{choice.aspect}: {choice.value}" for choice in choices(policy.groups["room"], federated=False)]
     written, silent = room(kind, *lines), room(kind)
     mark = ("org.inglenook.managed", "")
     assert {key: value for key, value in written.state.items() if key != mark} == {
@@ -268,12 +268,12 @@ DEMO_PEOPLE = (EXAMPLES / "hearth-demo.people.yaml").read_text(encoding="utf-8")
 def test_holders_of_a_role_are_approved_for_its_groups_and_keep_their_power_there() -> None:
     policy = loaded("closed", "membership: {roles: [moderator]}").policy
     assert policy is not None
-    moderator, member = Person("@a:x", frozenset({"moderator"})), Person("@b:x")
+    moderator, member = Person("@a:hearth.example", frozenset({"moderator"})), Person("@b:hearth.example")
     community = compile_community(policy, People({one.user_id: one for one in (moderator, member)}))
     found = community.room("room")
     assert found.membership.admits(moderator)
     assert not found.membership.admits(member)
-    assert found.state["m.room.power_levels", ""]["users"] == {"@a:x": 50}
+    assert found.state["m.room.power_levels", ""]["users"] == {"@a:hearth.example": 50}
 
 
 def test_places_are_counted_with_those_who_come_in_by_their_role() -> None:

@@ -20,10 +20,20 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "bomb-nesting": (13, "nested more than 12 deep", "Take out the inner blocks"),
     "bomb-python-tag": (6, "python/object/apply:os.system is not allowed", "Remove it"),
     "care-children": (50, "tier children cannot be kept safe yet", "Use a service made for it"),
+    "care-closed-group-that-leaves": (52, "a group of kind closed never leaves its homeserver", "Leave federation out"),
+    "care-federation-approved-by-a-moderator": (18, '"moderator" is not known here', "deputy, safeguarding_lead"),
+    "care-federation-open-without-a-reason": (14, "are let in, without a reason and a name", "it is then closed"),
+    "care-federation-without-a-name": (14, "are let in, without a reason and a name", "approved_by: safeguarding_lead"),
+    "care-group-of-high-risk-that-leaves": (
+        53,
+        "a group of tier high never leaves its homeserver",
+        "Leave federation out",
+    ),
     "care-drift-ignored-in-a-word": (48, "of who may come in and read would stand", "approved_by: safeguarding_lead"),
     "care-drift-weakened-without-a-name": (48, "of who may do what would stand", "it is then put back at once"),
     "care-high-without-accepting-limits": (50, "tier high needs accept_limits", "somebody must answer for that"),
     "care-history-approved-by-a-moderator": (51, '"moderator" is not known here', "deputy, safeguarding_lead"),
+    "care-history-for-partners-without-a-name": (47, "that people of other servers are in", "it is then joined"),
     "care-history-widened-without-a-name": (
         51,
         "history is wider than a group of kind closed has it",
@@ -53,7 +63,24 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
         "the code of conduct says nothing",
         "people cannot keep to what they cannot read",
     ),
+    "contradiction-denied-and-not-open": (14, "who is not named is not let in", "Remove it"),
     "contradiction-everybody-announces": (46, "nothing is announced here", "make the group open, hybrid or closed"),
+    "contradiction-group-in-a-closed-community": (
+        46,
+        "the group is partners, and the community is closed",
+        "Open the community first",
+    ),
+    "contradiction-group-names-a-stranger": (
+        47,
+        "chat.other.example is not let in by the community",
+        "Add it under community",
+    ),
+    "contradiction-group-opens-more": (47, "the group opens what the community closes", "Leave it out"),
+    "contradiction-group-partners-unnamed": (
+        47,
+        "neither the group nor the community names any",
+        "servers: [chat.partner.example]",
+    ),
     "contradiction-hours-of-another-zone": (
         51,
         "the hours of this group are of Europe/Paris",
@@ -74,7 +101,11 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     ),
     "contradiction-moderator-without-power": (36, "is to moderate, but has level 10", "level 50 or more"),
     "contradiction-nobody-lets-people-in": (47, "no role can let them in", "can: [approve_join]"),
+    "contradiction-open-and-named": (14, "servers mean nothing where federation is open", '"mode: partners"'),
     "contradiction-open-group-of-high-tier": (44, "tier high cannot be open", "Make it hybrid or closed"),
+    "contradiction-own-server-among-partners": (14, "hearth.example is this community's own server", "Remove it"),
+    "contradiction-partners-in-a-word": (14, "partners are let in, and none is named", "Name them"),
+    "contradiction-partners-without-servers": (14, "partners are let in, and none is named", "Name them"),
     "contradiction-posting-that-says-nothing": (51, "posting says nothing", '"slow: 30s"'),
     "contradiction-reserved-id": (46, "id of a room that every community has", "Choose another id"),
     "contradiction-review-before-it-was-done": (
@@ -86,6 +117,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "duplicate-choice": (52, 'the key "history" stood already in line 51', "Keep one of the two"),
     "duplicate-group": (46, 'the key "welcome" stood already in line 41', "Keep one of the two"),
     "duplicate-key": (13, 'the key "deputy" stood already in line 12', "Keep one of the two"),
+    "duplicate-partner": (14, "chat.partner.example stands here twice", "Remove one of the two"),
     "encoding-bidi-override": (47, "invisible character U+202E", "type it again"),
     "encoding-invisible-break": (7, "invisible character U+200B", "type it again"),
     "encoding-invisible-in-a-welcome": (51, "invisible character U+202E", "type it again"),
@@ -136,6 +168,13 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "people-id-without-quotes": (5, 'may not start with "@"', "Put the text in quotes"),
     "people-lead-is-own-deputy": (5, "safeguarding lead and deputy at once", "another person"),
     "people-no-lead": (4, 'nobody holds the role "lead"', "Give somebody the role"),
+    "people-of-a-partner-in-a-closed-group": (
+        23,
+        "people of chat.partner.example cannot be in bereaved",
+        "never leaves its homeserver",
+    ),
+    "people-of-a-partner-with-a-role": (22, "has a role, and is not on hearth.example", "give them an account here"),
+    "people-of-no-partner": (21, "@rosa:elsewhere.example is not on hearth.example", "under community: federation"),
     "people-on-another-server": (21, "is not on hearth.example", "the community's own server"),
     "people-role-unknown": (17, 'there is no role "moderater"', 'Did you mean "moderator"?'),
     "people-twice": (21, "stood already in line 18", "Keep one of the two"),
@@ -170,20 +209,30 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "type-number-for-text": (15, "a whole number stands where text is expected", 'Put it in quotes: "999"'),
     "type-text-for-level": (20, "text stands where a whole number is expected", "Example: level: 50"),
     "type-text-for-list": (21, "text stands where a list is expected", "Example: can: [moderate, approve_join]"),
+    "type-text-for-servers": (16, "text stands where a list is expected", "Example: servers: [chat.partner.example]"),
     "unknown-key-in-a-choice": (51, 'unknown key "becuase"', 'Did you mean "because"?'),
+    "unknown-key-in-federation": (14, 'unknown key "sevrers"', 'Did you mean "servers"?'),
     "unknown-key-of-limits": (14, 'unknown key "invites"', "Known here: demotions, removals."),
     "unknown-key-misspelt": (49, 'unknown key "knid"', 'Did you mean "kind"?'),
     "unknown-key-not-offered": (51, "groups are not encrypted", "nobody could look after people"),
     "unknown-key-of-drift": (48, 'unknown key "members"', "Known here: links, look, powers, settings"),
-    "unknown-key-raw-event": (49, 'unknown key "m.room.join_rules"', "Known here: accept_limits, capacity, h"),
+    "unknown-key-raw-event": (
+        49,
+        'unknown key "m.room.join_rules"',
+        "Known here: accept_limits, capacity, federation, h",
+    ),
     "value-address-without-lock": (14, "is not the address of a page", "https://charity.example/conduct"),
     "value-contact": (16, "neither a phone number nor an e-mail address", "one number or address an item"),
     "value-drift-misspelt": (48, '"enforced" is not known here', 'Did you mean "enforce"?'),
+    "value-federation-mode": (14, '"partner" is not known here', 'Did you mean "partners"?'),
     "value-history-for-the-world": (51, '"world_readable" is not known here', "invited, joined, shared"),
     "value-id": (5, '"Hearth Carers" is not an id', 'For instance "hearth-carers"'),
     "value-kind-misspelt": (49, '"close" is not known here', 'Did you mean "closed"?'),
     "value-media-misspelt": (51, '"nothing" is not known here', "none"),
     "value-pause-without-a-unit": (51, '"30" is not a pause', '"30s", "5m" or "2h"'),
+    "value-partner-address": (14, '"203.0.113.7" is an address, not a server name', "Write its name"),
+    "value-partner-address-of-six": (14, "is an address, not a server name", "Write its name"),
+    "value-partner-pattern": (14, "is a pattern, not a server name", "Name each server whole"),
     "value-posting-misspelt": (51, '"moderator" is not known here', 'Did you mean "moderators"?'),
     "value-rule-mode": (48, '"enforced" is not known here', 'Did you mean "enforce"?'),
     "value-server": (9, "is not a server name", "as it stands behind the colon of a user id"),
@@ -193,14 +242,22 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
 def findings_of(name: str) -> tuple[bool, tuple[Finding, ...]]:
     content = (FOLDER / f"{name}.yaml").read_bytes()
     if name.startswith("people-"):
-        people = load_people(content, name, example_policy())
+        partners = "people-of-" in name
+        people = load_people(content, name, example_policy(_PARTNERS if partners else ""))
         return people.people is not None, people.findings
     policy = load_policy(content, name)
     return policy.policy is not None, policy.findings
 
 
-def example_policy() -> Policy:
-    policy = load_policy((EXAMPLES / "hearth-demo.yaml").read_bytes(), "hearth-demo.yaml").policy
+_PARTNERS = (
+    "federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}"
+)
+
+
+def example_policy(more: str = "") -> Policy:
+    """The demo's policy, with one more line about its community."""
+    text = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8").replace("  hours:", f"  {more}\n  hours:", 1)
+    policy = load_policy(text, "hearth-demo.yaml").policy
     assert policy is not None
     return policy
 

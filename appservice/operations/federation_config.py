@@ -1,0 +1,69 @@
+"""What Synapse must be told so that a policy's partners can take part: the part of its configuration that a policy decides.
+
+The service cannot change it: it is compiled here, and put in place by who runs the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from policies.federation import homeserver_settings, reach_of_community
+from policies.schema import Policy
+
+DEFAULT_PORT = 8008
+
+_CLOSED = """\
+# Nobody else takes part, so Synapse needs no certificate, no port that the world reaches and no DNS entry for this.
+"""
+_OPEN = """\
+# The proxy in front passes these paths of {server} on to this port, unchanged to the last sign (a path that it decodes
+# breaks signatures): /_matrix/federation, /_matrix/key, /_matrix/media and /_matrix/client. It needs a certificate that the
+# world trusts. Servers come to port 8448, unless https://{host}/.well-known/matrix/server says {{"m.server": "{host}:443"}}.
+# Never pass on /_synapse/admin. More: synapse-config/README.md.
+"""
+
+__all__ = ["DEFAULT_PORT", "federation_values", "homeserver_snippet", "port_of"]
+
+
+def federation_values(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template of `homeserver.yaml` says of other servers: its settings as text, and its interfaces."""
+    federates = settings["federation_domain_whitelist"] != []
+    return {
+        "federation": yaml.safe_dump(dict(settings), sort_keys=False).strip(),
+        "resources": ["client", "federation"] if federates else ["client"],
+    }
+
+
+def homeserver_snippet(policy: Policy, port: int = DEFAULT_PORT) -> str:
+    """Return a YAML file for Synapse's folder `conf.d`, with comments. `port`: where Synapse listens on 127.0.0.1."""
+    reach = reach_of_community(policy)
+    settings = homeserver_settings(reach)
+    resources = federation_values(settings)["resources"]
+    listener = {
+        "port": port,
+        "type": "http",
+        "tls": False,
+        "bind_addresses": ["127.0.0.1"],
+        "x_forwarded": True,
+        "resources": [{"names": resources, "compress": False}],
+    }
+    server = policy.community.server
+    comment = _OPEN.format(server=server, host=server.partition(":")[0]) if reach.federates else _CLOSED
+    head = (
+        f"# Other servers, as the policy of {policy.community.id} has it: {reach.mode}. Made by `inglenook homeserver-config`.\n"
+        "# Put it among Synapse's configuration (a later file goes before an earlier one), and restart Synapse.\n"
+    )
+    return f"{head}{_dump(settings)}{comment}{_dump({'listeners': [listener]})}"
+
+
+def port_of(url: str) -> int:
+    """Return the port of a homeserver's address for clients."""
+    return urlsplit(url).port or DEFAULT_PORT
+
+
+def _dump(values: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(values), sort_keys=False)
