@@ -24,7 +24,7 @@ def why_not(old: ObservedRoom, room: DesiredRoom, identities: Identities, *, dir
     direct: whether it is a conversation of two people. Everything in `old` may be hostile.
     """
     if is_ours(old, identities):
-        return f"this service made that room itself. For a new one in its place: inglenook upgrade {room.key}"
+        return f"this service made that room itself. `inglenook upgrade {room.key}` gives it a new one"
     if MANAGED_TYPE in old.create_content or (MANAGED_TYPE, "") in old.state:
         return (
             "that room carries the mark of a community that is looked after like this one. It has to be given up there"

@@ -65,21 +65,21 @@ class Successions:
         present = observed.rooms.get(room.key)
         standing = present.standing(self._identities) if present is not None else "gone"
         if present is None or standing in ("gone", "foreign"):
-            raise CannotFollow(f"“{room.key}” has no room of ours. Applying the policy makes one: inglenook apply")
+            raise CannotFollow(f"“{room.key}” has no room of ours. `inglenook apply` makes one")
         if room.key in observed.predecessors or standing == "closed":
             return {}
         if asked.anyway:
             return {room.key: present}
         if standing == "governed" and not any(fixed(room, present, self._identities)):
             raise CannotFollow(
-                f"a new room for “{room.key}” would be no better than the one it has, and people would lose their "
-                "place in it. If it is meant so: --anyway"
+                f"a new room for “{room.key}” would be no better than the one it has, and people would have to "
+                "find their way to it. With --anyway it is made all the same"
             )
         cases = self._open_cases(present.room_id)
         if cases:
             raise CannotFollow(
                 f"{cases} open cases have their cards in that room, which nobody could answer any more. Close them "
-                "first, or: --anyway"
+                "first. With --anyway it is done all the same"
             )
         return {room.key: present}
 
@@ -88,7 +88,9 @@ class Successions:
             raise CannotFollow(f"the room of “{room.key}” is about to take the place of another one: let it end first")
         present = observed.rooms.get(room.key)
         if present is not None and present.standing(self._identities) == "abandoned":
-            raise CannotFollow(f"the room of “{room.key}” has lost its steward: inglenook upgrade {room.key}")
+            raise CannotFollow(
+                f"the room of “{room.key}” has lost its steward: `inglenook upgrade {room.key}` gives it a new one"
+            )
         room_id = await self._room_id(asked.room)
         try:
             old = await self._observer.read_elsewhere(room_id) or await self._come_in(asked.room, room_id)
