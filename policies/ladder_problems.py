@@ -82,6 +82,10 @@ def _steps(policy: Policy, band: Band, block: LadderBlock) -> Iterator[Problem]:
         yield from _words(path, band, number, step, before)
         called = called_by(policy, step)
         yield from _roles(policy, path, step)
+        if step.outside_hours is not None and set(called) <= set(OFFICES):
+            message = f"outside_hours says nothing here: step {number + 1} calls no role"
+            advice = "Remove it. It speaks of roles; safeguarding_lead and deputy are called at any hour."
+            yield Problem((*path, "outside_hours"), message, advice, key=True)
         if band == "danger" and number == 0 and step.call and not set(OFFICES) <= set(called):
             message = "in danger, the safeguarding lead and the deputy are both called first, at once"
             advice = (

@@ -83,6 +83,15 @@ class Ladder:
         end = (Step(OFFICES, 0),) if self.ended(rung) else ()
         return (*self.steps[: rung + 1], *end)
 
+    def reaches(self, name: str) -> int | None:
+        """Return after how many minutes a role or an office is called, None where no step calls it."""
+        waited = 0
+        for step in self.steps:
+            if name in step.called:
+                return waited
+            waited += step.minutes
+        return None
+
     @property
     def names(self) -> frozenset[str]:
         """All roles and offices that are on it."""
@@ -158,12 +167,20 @@ def weaker_in(band: Band, ladder: Ladder) -> Iterator[str]:
     whole, usual = (sum(step.minutes for step in one.steps) for one in (ladder, built_in))
     if whole > usual:
         yield f"it ends after {duration(whole)}, and not after {duration(usual)}"
-    if band == "serious" and LEAD not in ladder.steps[0].called:
-        yield "it does not begin with the safeguarding lead"
-    if band == "serious" and DEPUTY not in ladder.names:
-        yield "the deputy is not on it"
-    if band in ("conduct", "help") and ladder.names.isdisjoint(OFFICES):
-        yield "neither the safeguarding lead nor the deputy is on it"
+    yield from _later(built_in, ladder)
+
+
+def _later(built_in: Ladder, ladder: Ladder) -> Iterator[str]:
+    """Yield which offices are not called, or are called later than built in: other roles do not stand in for them."""
+    for office in OFFICES:
+        usual, called = built_in.reaches(office), ladder.reaches(office)
+        if usual is None:
+            continue
+        who = f"the {office.replace('_', ' ')}"
+        if called is None:
+            yield f"{who} is not on it"
+        elif called > usual:
+            yield f"{who} is called after {duration(called)}, and not {f'after {duration(usual)}' if usual else 'at once'}"
 
 
 def duration(minutes: int) -> str:

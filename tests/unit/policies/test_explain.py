@@ -149,7 +149,7 @@ escalation:
   help: [{call: card_only, within: 2h}, {call: [lead, deputy], within: 2h}]
   serious: {steps: [{call: lead, within: 2h}, {call: deputy, within: 1h}], because: Board minute 4, approved_by: deputy}
   danger:
-    - {call: [safeguarding_lead, deputy], within: 5m, outside_hours: agreed}
+    - {call: [safeguarding_lead, deputy], within: 5m}
     - {call: same_again, within: 10 minutes}
 drift:
   settings: {value: warn, because: Board minute 4, approved_by: deputy}

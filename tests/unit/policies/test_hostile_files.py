@@ -133,7 +133,7 @@ escalation:
   serious:
     steps:
       - {call: lead, within: 30m}
-      - {call: [deputy], within: 30m, outside_hours: agreed}
+      - {call: [deputy], within: 30m}
     because: We are few.
     approved_by: deputy
   danger: [{call: [lead, deputy], within: 5m}, {call: same_again, within: 10m}]

@@ -97,7 +97,7 @@ WEAKER = [
     ),
     (
         "serious: [{call: listener, within: 10m}, {call: [lead, deputy], within: 10m}]",
-        "it does not begin with the safeguarding lead",
+        "the safeguarding lead is called after 10 minutes, and not at once",
     ),
     ("serious: [{call: lead, within: 30m}, {call: listener, within: 30m}]", "the deputy is not on it"),
     (
@@ -106,8 +106,21 @@ WEAKER = [
     ),
     (
         "conduct: [{call: moderator, within: 2h}, {call: senior, within: 2h}]",
-        "neither the safeguarding lead nor the deputy is on it",
+        "the safeguarding lead is not on it",
     ),
+    (
+        "serious: [{call: lead, within: 1h}, {call: listener, within: 30m}, {call: deputy, within: 30m}]",
+        "the deputy is called after 1 hour 30 minutes, and not after 1 hour",
+    ),
+    (
+        "help: [{call: card_only, within: 8h}, {call: listener, within: 7h}, {call: [lead, deputy], within: 1h}]",
+        "the safeguarding lead is called after 15 hours, and not after 8 hours",
+    ),
+    (
+        "conduct: [{call: moderator, within: 8h}, {call: senior, within: 7h}, {call: deputy, within: 1h}]",
+        "the safeguarding lead is not on it",
+    ),
+    ("help: [{call: lead, within: 8h}, {call: listener, within: 8h}]", "the deputy is not on it"),
     ("help: [{call: card_only, within: 12h}, {call: lead, within: 1h}]", "step 1 waits 12 hours, and not 8 hours"),
 ]
 
@@ -148,11 +161,11 @@ def found(people: str, escalation: str) -> list[Finding]:
 
 
 def test_a_first_step_that_nobody_would_answer_does_not_load_and_a_later_one_is_told() -> None:
-    first = found(PEOPLE, "help: [{call: listener, within: 1h}, {call: lead, within: 1h}]")
+    first = found(PEOPLE, "help: [{call: listener, within: 1h}, {call: [lead, deputy], within: 1h}]")
     assert [(one.severity, one.line, "step 1" in one.message) for one in first] == [("error", 6, True)]
     beside = found(PEOPLE, "help: [{call: [lead, listener], within: 1h}, {call: deputy, within: 1h}]")
     assert [one.severity for one in beside] == ["advice"]
-    later = found(PEOPLE, "help: [{call: lead, within: 1h}, {call: listener, within: 1h}]")
+    later = found(PEOPLE, "help: [{call: [lead, deputy], within: 1h}, {call: listener, within: 1h}]")
     assert [(one.severity, "step 2" in one.message) for one in later] == [("advice", True)]
 
 

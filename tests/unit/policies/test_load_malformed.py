@@ -124,6 +124,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "encoding-latin-1": (43, "byte 0xe9 is not UTF-8", 'Save it again as "UTF-8"'),
     "encoding-utf-16": (1, "saved as UTF-16", 'Save it as "UTF-8"'),
     "ladder-again-before-anybody": (49, "nobody was called before", "Name a role"),
+    "ladder-agreed-by-nobody": (49, "outside_hours says nothing here: step 1 calls no role", "called at any hour"),
     "ladder-approved-by-nobody": (53, '"moderator" is not known here', "safeguarding_lead"),
     "ladder-band-misspelt": (48, 'unknown key "dangers"', 'Did you mean "danger"?'),
     "ladder-card-only-in-danger": (49, "would only show the card", "card_only may only begin conduct and help"),
