@@ -82,6 +82,7 @@ TEXTS: Mapping[str, Text] = {
     "your.not_in_group": _to_person("your.not_in_group", "rooms"),
     "your.invite_withdrawn": _to_person("your.invite_withdrawn", "rooms"),
     "your.group_is_full": _to_person("your.group_is_full", "rooms"),
+    "your.request_found_full": _to_person("your.request_found_full", "rooms"),
     "your.request_heard": _to_person("your.request_heard", "rooms", "group_hours", danger=True),
     "your.request_declined": _to_person("your.request_declined", "rooms"),
     "your.slow_mode": _to_person("your.slow_mode", "rooms", "pause"),
@@ -126,6 +127,7 @@ TEXTS: Mapping[str, Text] = {
     ),
     "card.intruder": _card("card.intruder"),
     "card.invite_withdrawn": _card("card.invite_withdrawn", told=False),
+    "card.no_place": _card("card.no_place", told=False),
     "card.asks_to_join": _card("card.asks_to_join", part("card.asks_to_join.answer", "reference")),
     "card.appeal": Text(
         (

@@ -22,7 +22,7 @@ from appservice.flow import (
     RoomFacts,
     Rules,
 )
-from appservice.membership.places import Capacities, is_full
+from appservice.membership.places import NO_PLACE, Capacities, is_full
 from appservice.membership.words import request_reference
 
 
@@ -50,6 +50,9 @@ class Doors:
                 return self._asked(item, facts, person) if waits else self._welcome(item, facts, person)
             if present == "invite" and taken_out and not _lets_in(rules, room, event.sender):
                 return self._withdrawn(item, facts, person)
+            by_hand = present == "invite" and event.sender not in facts.ghosts
+            if by_hand and is_full(self._capacities, room, facts, person):
+                return self._no_place(item, facts, person)
             return ()
         if present == "join":
             return self._intruder(item, facts, person)
@@ -83,7 +86,7 @@ class Doors:
         approving = rules.kind(room.community, room.group) == "hybrid" and facts.before == "knock"
         if approving and rules.approves(room.community, room.group, by):
             if is_full(self._capacities, room, facts, person):
-                yield from self._withdrawn(item, facts, person, "your.group_is_full")
+                yield from self._no_place(item, facts, person)
                 return
             yield Approve(
                 source=item.id,
@@ -97,23 +100,38 @@ class Doors:
             return
         yield from self._withdrawn(item, facts, person)
 
-    def _withdrawn(
-        self, item: EventInput, facts: Facts, person: str, text: str = "your.invite_withdrawn"
-    ) -> Iterable[Effect]:
-        by = item.event.sender
+    def _withdrawn(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         remove = self._remove(item, person, "invite_withdrawn")
         yield remove
-        if by not in facts.ghosts and by != person:
-            yield DirectMessage(
-                source=item.id,
-                rule=self.name,
-                lane=item.lane,
-                after=remove.key,
-                user_id=by,
-                text=text,
-                items=({"person": by, "room": item.event.room_id},),
-            )
+        yield from self._author_told(item, facts, person, remove, "your.invite_withdrawn")
         yield self._card(item, facts, person, "card.invite_withdrawn", remove.key)
+
+    def _no_place(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+        """An invite by hand beyond the capacity. It has ended a request that it answered, so whoever asked is told."""
+        remove = self._remove(item, person, NO_PLACE)
+        yield remove
+        yield from self._author_told(item, facts, person, remove, "your.group_is_full")
+        if facts.before == "knock":
+            yield self._told(item, person, remove, "your.request_found_full")
+        yield self._card(item, facts, person, "card.no_place", remove.key)
+
+    def _author_told(
+        self, item: EventInput, facts: Facts, person: str, remove: Remove, text: str
+    ) -> Iterable[DirectMessage]:
+        by = item.event.sender
+        if by not in facts.ghosts and by != person:
+            yield self._told(item, by, remove, text)
+
+    def _told(self, item: EventInput, user_id: str, remove: Remove, text: str) -> DirectMessage:
+        return DirectMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            after=remove.key,
+            user_id=user_id,
+            text=text,
+            items=({"person": user_id, "room": item.event.room_id},),
+        )
 
     def _asked(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         if facts.rules is None or facts.rules.kind(facts.room.community, facts.room.group) != "hybrid":

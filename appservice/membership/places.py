@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from appservice.flow import Facts, RoomFacts
 
 Capacities = Mapping[str, int]
 """How many people can be in a group, by its id; a group that is not named takes any number."""
 
-__all__ = ["Capacities", "is_full"]
+NO_PLACE: Final = "no_place"
+"""The code of an invite that was taken back because all places were taken, whoever was asked."""
+
+__all__ = ["NO_PLACE", "Capacities", "is_full"]
 
 
 def is_full(capacities: Capacities, room: RoomFacts | None, facts: Facts, person: str) -> bool:

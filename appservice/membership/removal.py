@@ -8,6 +8,7 @@ from __future__ import annotations
 from appservice.flow import Attempt, Done, Effect, Ghosts, Invite, Postponed, Refused, Remove, Result
 from appservice.intake import Projection
 from appservice.matrix import HomeserverClient, Rejected
+from appservice.membership.places import NO_PLACE
 
 #: ms until the present is looked at again where it contradicts the homeserver's answer.
 _AGAIN_MS = 500
@@ -30,7 +31,11 @@ class RemoveExecutor:
                 return Done(already=True)
             rules = self._projection.rules
             admitted = rules is not None and rules.admits(room.community, room.group, effect.user_id)
-            if admitted and effect.code != "declined" and effect.user_id not in room.taken_out:
+            if effect.code == NO_PLACE:  # only an invite is taken back: who has come in meanwhile stays
+                spared = admitted and room.members.get(effect.user_id) == "join"
+            else:
+                spared = admitted and effect.code != "declined" and effect.user_id not in room.taken_out
+            if spared:
                 return Refused("admitted")
         try:
             await self._client.kick(effect.room_id, effect.user_id, effect.code, self._ghosts.steward)

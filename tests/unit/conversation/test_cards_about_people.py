@@ -108,7 +108,7 @@ class Table(Desk):
         return [room_id for room_id, _, replaces in self.says.said if not replaces]
 
 
-@pytest.mark.parametrize("text", ["card.intruder", "card.invite_withdrawn", "card.asks_to_join"])
+@pytest.mark.parametrize("text", ["card.intruder", "card.invite_withdrawn", "card.no_place", "card.asks_to_join"])
 @pytest.mark.parametrize(
     ("about", "where"),
     [

@@ -22,6 +22,7 @@ from appservice.flow import (
 from appservice.intake import Projection
 from appservice.matrix import parse_event
 from appservice.membership import Arrivals, RemoveExecutor
+from appservice.membership.places import NO_PLACE
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, SERVER, state_of
 from tests.support.stub_homeserver import ScriptedHomeserver
 
@@ -129,3 +130,18 @@ async def test_an_invite_of_somebody_admitted_is_taken_back_only_if_a_person_too
     result = await RemoveExecutor(homeserver, projection, GHOSTS).execute(effect, Attempt(1))
     assert result == (Done(room_id=GROUP) if taken_out else Refused("admitted"))
     assert bool([call for call in homeserver.calls if call.path.endswith("/kick")]) is taken_out
+
+
+@pytest.mark.parametrize("membership", ["invite", "join"])
+async def test_an_invite_beyond_the_capacity_is_taken_back_whoever_was_asked_and_nobody_who_is_in_is_taken_out(
+    membership: str,
+) -> None:
+    homeserver, projection = ScriptedHomeserver(), Projection(SERVER, GHOSTS)
+    projection.rules = Everybody()
+    projection.replace(GROUP, [parse_event(raw, GROUP) for raw in state_of(GROUP)])
+    content = {"membership": membership}
+    raw = {"event_id": "$e", "type": "m.room.member", "state_key": ROSA, "sender": SAM, "content": content}
+    projection.apply(parse_event(raw, GROUP))
+    effect = Remove(source="$1", rule="doors", lane=Lane(SERVER, GROUP), room_id=GROUP, user_id=ROSA, code=NO_PLACE)
+    result = await RemoveExecutor(homeserver, projection, GHOSTS).execute(effect, Attempt(1))
+    assert result == (Done(room_id=GROUP) if membership == "invite" else Refused("admitted"))

@@ -23,6 +23,7 @@ from appservice.flow import (
     RoomFacts,
 )
 from appservice.membership import Doors, JoinWords
+from appservice.membership.places import NO_PLACE
 from appservice.membership.words import request_reference
 
 GHOSTS = Ghosts("@steward:h.example", "@guardian:h.example", "@custodian:h.example")
@@ -70,11 +71,17 @@ def typed(word: str, capacity: int, members: Mapping[str, str], *admitted: str) 
     return list(JoinWords({"lounge": capacity}).handle(EventInput("h.example", event, Origin.PUSH, 1), facts))
 
 
-def door(person: str, membership: str, by: str, capacity: int, members: Mapping[str, str]) -> list[Effect]:
+def door(
+    person: str, membership: str, by: str, capacity: int, members: Mapping[str, str], before: str | None = "knock"
+) -> list[Effect]:
     event = Event("$1", GROUP, by, "m.room.member", {"membership": membership}, origin_server_ts=1, state_key=person)
     room = group({**members, person: membership})
-    facts = Facts(1, room, GHOSTS, "h.example", rules=Rules(), before="knock")  # type: ignore[arg-type]
+    facts = Facts(1, room, GHOSTS, "h.example", rules=Rules(), before=before)  # type: ignore[arg-type]
     return list(Doors({"lounge": capacity}).handle(EventInput("h.example", event, Origin.PUSH, 1), facts))
+
+
+def told(effects: list[Effect]) -> list[tuple[str, str]]:
+    return [(effect.user_id, effect.text) for effect in effects if isinstance(effect, DirectMessage)]
 
 
 def kinds(effects: list[Effect]) -> set[type[Effect]]:
@@ -111,7 +118,7 @@ def test_an_invite_by_hand_beyond_the_capacity_is_taken_back_and_its_author_is_t
     effects = door(SAM, "invite", LEAD, 2, {LEAD: "join", ROSA: "join"})
     assert Approve not in kinds(effects)
     assert Remove in kinds(effects)
-    assert [effect.text for effect in effects if isinstance(effect, DirectMessage)] == ["your.group_is_full"]
+    assert told(effects) == [(LEAD, "your.group_is_full"), (SAM, "your.request_found_full")]
     assert kinds(door(SAM, "invite", LEAD, 3, {LEAD: "join", ROSA: "join"})) == {Approve}
 
 
@@ -120,6 +127,19 @@ def test_who_may_be_there_and_asks_while_it_is_full_is_for_people_to_answer() ->
     full = door(ROSA, "knock", ROSA, 2, {LEAD: "join", SAM: "join"})
     assert Invite not in kinds(full)
     assert Card in kinds(full)
+
+
+def test_an_invite_by_hand_of_somebody_on_the_list_is_taken_back_too_and_one_of_ours_stands() -> None:
+    full = {LEAD: "join", SAM: "join"}
+    effects = door(ROSA, "invite", LEAD, 2, full, before=None)
+    assert [(one.user_id, one.code) for one in effects if isinstance(one, Remove)] == [(ROSA, NO_PLACE)]
+    assert told(effects) == [(LEAD, "your.group_is_full")]
+    assert told(door(ROSA, "invite", LEAD, 2, full)) == [
+        (LEAD, "your.group_is_full"),
+        (ROSA, "your.request_found_full"),
+    ]
+    assert door(ROSA, "invite", GHOSTS.steward, 2, full) == []
+    assert door(ROSA, "invite", LEAD, 3, full) == []
 
 
 def test_who_is_in_when_the_capacity_is_lowered_stays() -> None:
