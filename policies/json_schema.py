@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from policies.defaults import TIERS
 from policies.escalation import LadderBlock
 from policies.people import PeopleFile
 from policies.schema import Policy, Setting
@@ -40,6 +41,9 @@ def json_schema(file: Literal["policy", "people"], version: int | None = None) -
         kept = {name: value for name, value in described.items() if name not in ("enum", "type")}
         made["properties"]["schema"] = kept | {"const": number, "examples": [number]}
     blocks: dict[str, Any] = made.pop("$defs", {})
+    if "Group" in blocks:  # what the loader refuses is not offered (CARE, rule 11)
+        tier = blocks["Group"]["properties"]["tier"]
+        tier["enum"] = [name for name in tier["enum"] if TIERS[name].offered]
     for setting in Setting.__subclasses__():
         if setting.__name__ in blocks:
             blocks[setting.__name__] = _word_or_block(setting, blocks[setting.__name__])

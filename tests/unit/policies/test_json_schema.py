@@ -18,7 +18,12 @@ POLICY, PEOPLE = Draft202012Validator(json_schema("policy")), Draft202012Validat
 OF_VERSION_1 = Draft202012Validator(json_schema("policy", 1))  # in which the damaged files are written
 #: Mistakes that a schema can see: what stands where. References, contradictions and dates are the loader's.
 SEEN = ("missing", "number", "type", "unknown", "value")
-ALSO_SEEN = {"care-history-approved-by-a-moderator", "care-limits-approved-by-nobody", "reference-rule-misspelt"}
+ALSO_SEEN = {
+    "care-history-approved-by-a-moderator",
+    "care-limits-approved-by-nobody",
+    "reference-rule-misspelt",
+    "care-children",
+}
 
 
 def data(content: bytes) -> Any:
