@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
+from typing import Final
 
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
@@ -262,10 +263,17 @@ def _tier(path: Path, group: Group, *, addressed: bool) -> Iterator[Problem]:
         yield Problem((*path, "kind"), message, advice, "advice")
 
 
+#: How the accounts of Inglenook itself begin.
+OURS: Final = "@inglenook-"
+
+
 def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     """Yield what a well-formed people file says that its policy does not know, and which offices nobody holds."""
     for user_id, entry in file.people.items():
         path: Path = ("people", user_id)
+        if user_id.startswith(OURS) and user_id.endswith(f":{policy.community.server}"):
+            advice = "Remove it. The helper program comes into its rooms by itself, and holds no role."
+            yield Problem(path, f"{shown(user_id)} is the helper program itself, and no person", advice, key=True)
         for index, role in enumerate(entry.roles):
             if role not in policy.roles:
                 advice = did_you_mean(role, policy.roles)

@@ -229,6 +229,14 @@ def test_people_are_read_with_roles_and_groups() -> None:
     assert loaded.people.get("@stranger:hearth.example").roles == frozenset()
 
 
+def test_an_account_of_inglenook_itself_is_no_person() -> None:
+    text = DEMO_PEOPLE.replace("@amina:hearth.example", "@inglenook-guardian:hearth.example")
+    findings = load_people(text, "p", load_policy(DEMO, "f").policy).findings
+    assert [f.text for f in findings if "is the helper program itself" in f.message and f.severity == "error"] == [
+        "@inglenook-guardian:hearth.example"
+    ]
+
+
 def test_a_closed_group_without_a_moderator_in_it_is_advice() -> None:
     policy = load_policy(DEMO, "f").policy
     text = DEMO_PEOPLE.replace("    groups:\n      - bereaved\n", "", 2)
