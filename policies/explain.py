@@ -190,8 +190,8 @@ class _Explainer:
         kind, tier = KINDS[group.kind], TIERS[group.tier]
         of_kind = Origin("kind", f"kind {group.kind}", kind.because)
         of_tier = Origin("tier", f"tier {group.tier}", tier.because)
-        yield Explained("name", group.name, self.written((*path, "name")), _state(room, "m.room.name"))
-        yield Explained("purpose", group.purpose, self.written((*path, "purpose")), _state(room, "m.room.topic"))
+        yield Explained("name", group.name, self.written((*path, "name")), self._look(room, "m.room.name"))
+        yield Explained("purpose", group.purpose, self.written((*path, "purpose")), self._look(room, "m.room.topic"))
         yield Explained("kind", f"{group.kind}. {kind.because}", self.written((*path, "kind")))
         yield Explained("tier", f"{group.tier}. {tier.because}", self.written((*path, "tier")))
         if group.accept_limits is not None:
@@ -209,7 +209,10 @@ class _Explainer:
         name = "shared" if room.parent == SHARED_SPACE else "community's"
         shown = f"The {name} space shows it." if in_it else "The community's space does not show it."
         parent = "m.space.parent" if room.parent else ""
-        yield Explained("in the space", shown, of_kind if tier.in_space else of_tier, parent)
+        of_space = of_kind if tier.in_space else of_tier
+        if room.parent and not kind.in_open_space:  # the kind alone would say that nobody learns of it
+            of_space = Origin("always", "no group of this community is open", SPACES[False].because)
+        yield Explained("in the space", shown, of_space, parent)
         federated = reach_of_group(self.policy, group).federates
         narrow = Origin("always", "people of other servers are in it", "What their servers are given, they keep.")
         for choice in choices(group, federated=federated):
@@ -267,6 +270,7 @@ class _Explainer:
             return _meant("who reads what was written", room, "m.room.history_visibility", origin)
         words = _WORDS[choice.aspect, choice.value]
         if choice.aspect == "posting":
+            words = self._writers(room) if choice.value == "moderators" else words
             return Explained("who writes", words, origin, _level(room, "events_default"))
         if choice.aspect == "media":
             matrix = _level(room, "m.sticker") if choice.value == "none" else ""
@@ -313,6 +317,21 @@ class _Explainer:
         yield self._names(room, always)
         words = "Nobody can turn on encryption, start calls, share a live location or add programs."
         yield Explained("what nobody can do", words, always, _level(room, "state_default"))
+
+    def _look(self, room: DesiredRoom, event_type: str) -> str:
+        """What a name or purpose becomes: people may change it afterwards, unless the policy has it put back."""
+        look = next(choice for choice in drift_choices(self.policy) if choice.aspect == "look")
+        return f"{_state(room, event_type)}{'' if look.answer == 'enforce' else ', when the room is made'}"
+
+    def _writers(self, room: DesiredRoom) -> str:
+        """Who can write where not everybody can: it goes by level, which others than those who moderate may have."""
+        needed = room.state["m.room.power_levels", ""]["events_default"]
+        assert isinstance(needed, int)
+        roles = {name: role for name, role in self.policy.roles.items() if role.level >= needed}
+        words = _WORDS["posting", "moderators"]
+        if all("moderate" in role.can for role in roles.values()):
+            return words
+        return words.replace("those who moderate", f"those with one of the roles {', '.join(roles)}")
 
     def _names(self, room: DesiredRoom, always: Origin) -> Explained:
         look = next(choice for choice in drift_choices(self.policy) if choice.aspect == "look")

@@ -167,3 +167,36 @@ def test_what_a_group_of_words_only_becomes_is_told() -> None:
     assert found["pictures and files"].words.startswith("Words only")
     assert of("leeds-carers", "bereaved")["pictures and files"].words == "Pictures, files and recordings can be shared."
     assert found["how often"].words.startswith("Each person can write once in 30s")
+
+
+def test_a_closed_group_that_its_space_shows_is_not_said_to_be_known_to_nobody() -> None:
+    text = (EXAMPLES / "lantern-evenings.yaml").read_text(encoding="utf-8")
+    policy = load_policy(text, "f").policy
+    assert policy is not None
+    found = {one.about: one for one in explain_room(policy, read_yaml(text, "f"), "spring-circle")}
+    assert found["in the space"].words == "The community's space shows it."
+    assert found["in the space"].origin.where == "no group of this community is open"
+    assert "nobody else learns" not in str(found["in the space"].origin)
+
+
+def test_who_can_write_is_said_by_level_where_not_only_those_who_moderate_have_it() -> None:
+    text = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8")
+    policy = load_policy(text, "f").policy
+    assert policy is not None
+    moderating = {name: role for name, role in policy.roles.items() if "moderate" in role.can}
+    only_they = policy.model_copy(update={"roles": moderating})
+    group = next(key for key, one in policy.groups.items() if one.kind == "announce")
+    said, said_of_fewer = (
+        next(one.words for one in explain_room(each, read_yaml(text, "f"), group) if one.about == "who writes")
+        for each in (policy, only_they)
+    )
+    assert said.startswith("Only those with one of the roles admin, ")
+    assert said_of_fewer.startswith("Only those who moderate can write.")
+
+
+def test_a_name_is_said_to_be_given_when_the_room_is_made_unless_the_policy_puts_it_back() -> None:
+    assert of("leeds-carers", "bereaved")["name"].matrix.endswith(", when the room is made")
+    policy = load_policy(FULL, "f").policy
+    assert policy is not None
+    found = {one.about: one for one in explain_room(policy, read_yaml(FULL, "f"), "room")}
+    assert "when the room is made" not in found["name"].matrix
