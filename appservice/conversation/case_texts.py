@@ -56,6 +56,13 @@ def _welcomes(items: Items) -> tuple[Items, ...]:
     return tuple((item,) for item in items[:_WELCOMES] if item.get("welcome"))
 
 
+def _kept(*, ends: bool) -> Said:
+    """Said once for each group whose messages are deleted some day (`ends`), or are not."""
+    return lambda items: tuple(
+        (item,) for item in items[:_WELCOMES] if item.get("kept") and (item["kept"] != "none") is ends
+    )
+
+
 def _own_hours(items: Items) -> tuple[Items, ...]:
     """Said of all groups that are looked after in hours of their own."""
     own = tuple(item for item in items[:_WELCOMES] if item.get("own_hours"))
@@ -119,6 +126,8 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("direct.welcome.conduct.address", "conduct_address", said=given("conduct_address")),
             part("direct.welcome.group", "room", "welcome", said=_welcomes),
             part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
+            part("direct.welcome.kept", "room", "kept", said=_kept(ends=True)),
+            part("direct.welcome.kept_on", "room", said=_kept(ends=False)),
             *DANGER,
         ),
         mentions=people,
@@ -128,6 +137,8 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("direct.group_welcome"),
             part("direct.welcome.group", "room", "welcome", said=_welcomes),
             part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
+            part("direct.welcome.kept", "room", "kept", said=_kept(ends=True)),
+            part("direct.welcome.kept_on", "room", said=_kept(ends=False)),
         ),
         mentions=people,
     ),

@@ -293,6 +293,7 @@ VALUES: Mapping[str, Callable[[Ground, Items], str]] = {
     "group_hours": _group_hours,
     "hours": lambda ground, _items: ground.hours,
     "item": _field("item", "1"),
+    "kept": _field("kept"),
     "line": lambda _ground, items: quotable(_first(items).get("line", "")),
     "new_capacity": _field("new_capacity"),
     "new_retention": _field("new_retention"),

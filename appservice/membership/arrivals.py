@@ -12,12 +12,18 @@ class Arrivals:
     (CARE, rule 5); who left it is asked into it once more at each arrival.
 
     `welcomes` are the sentences that newcomers to a group are told, by group; `own_hours` are the groups that are looked
-    after in hours of their own.
+    after in hours of their own; `kept` says, by group, for how many days messages are kept, "none" without an end.
     """
 
     name = "arrivals"
 
-    def __init__(self, welcomes: Mapping[str, str] | None = None, own_hours: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        welcomes: Mapping[str, str] | None = None,
+        own_hours: Collection[str] = (),
+        kept: Mapping[str, str] | None = None,
+    ) -> None:
+        self._kept = kept or {}
         self._welcomes = welcomes or {}
         self._own_hours = frozenset(own_hours)
 
@@ -68,7 +74,8 @@ class Arrivals:
     def _about(self, facts: Facts, person: str) -> Item:
         welcome, of_group = self._welcomes.get(facts.room.group), {"room": facts.room.room_id}
         own_hours = of_group | {"own_hours": "yes"} if facts.room.group in self._own_hours else {}
-        return {"person": person} | own_hours | (of_group | {"welcome": welcome} if welcome else {})
+        kept = of_group | {"kept": self._kept[facts.room.group]} if facts.room.group in self._kept else {}
+        return {"person": person} | own_hours | kept | (of_group | {"welcome": welcome} if welcome else {})
 
 
 def _admitted(facts: Facts, person: str) -> bool:

@@ -52,6 +52,7 @@ from appservice.service.succession import Successions
 from appservice.service.upkeep import Upkeep
 from appservice.service.wording import WordingInForce
 from appservice.store import Commit, Database, Questions, StoreRefused, ensure_current
+from policies.keeping import kept
 
 log = structlog.get_logger()
 
@@ -205,6 +206,7 @@ class Core:
         names = {room.key: room.name for room in said.community.rooms}
         groups = said.policy.groups
         capacities = {key: group.capacity for key, group in groups.items() if group.capacity is not None}
+        lifetimes = {key: str(kept(group).days or "none") for key, group in groups.items()}
         own_hours = {key for key, group in groups.items() if group.hours is not None}
         self._wording.take(
             said.policy, self._clock, lambda room_id: self._room_name(room_id, names), self.casework.group
@@ -221,7 +223,7 @@ class Core:
             slow_mode(said.policy, self.turns),
             media(said.policy),
             Doors(capacities),
-            Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours),
+            Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours, lifetimes),
             JoinWords(capacities),
             Invitations(),
             CaseWords(),

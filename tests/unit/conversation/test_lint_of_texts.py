@@ -54,6 +54,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "aspect": ("settings", "powers", "links", "look", "something new"),
     # of a newcomer
     "own_hours": (None, "yes"),
+    "kept": (None, "30", "none"),
     "pause": (None, "30", "60", "300", "3600", "21600"),
     "welcome": (None, "On Tuesdays at 7 we are all here."),
     "conduct_version": (None, "2026-09"),
@@ -115,7 +116,7 @@ IN_LISTS = (
     ("aspect",),
     ("told", "count", "state"),
     ("around", "stood", "words"),
-    ("welcome", "own_hours"),
+    ("welcome", "own_hours", "kept"),
     ("part", "count"),
     ("part", "class", "line", "group", "setting", "value", "undoes", "words"),
 )

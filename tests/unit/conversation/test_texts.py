@@ -290,6 +290,14 @@ def test_a_group_tells_newcomers_its_words_after_a_start_that_a_lock_screen_may_
         assert body.index(ROOM) < body.index("On Tuesdays")
 
 
+def test_care_17_newcomers_are_told_how_long_messages_of_each_group_are_kept() -> None:
+    said = ({"person": SAM, "room": "!a", "kept": "365"}, {"person": SAM, "room": "!b", "kept": "none"})
+    for key in ("direct.welcome", "direct.group_welcome"):
+        body = Catalogue(lambda room: room[1:], SERVER, HOURS).render(key, said).body
+        assert "Messages in a are kept for 365 days." in body
+        assert "Messages in b are kept until a person takes them away." in body
+
+
 EVENING = "Tuesday 6pm to 9pm"
 OWN = {"!evening": EVENING}
 

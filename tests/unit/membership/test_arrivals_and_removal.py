@@ -68,6 +68,16 @@ def test_the_words_of_a_group_are_part_of_the_first_welcome() -> None:
     assert told("quiet") == [("direct.welcome", {"person": SAM})]
 
 
+def test_care_17_who_comes_into_a_group_is_told_how_long_its_messages_are_kept() -> None:
+    event = Event("$1", GROUP, SAM, "m.room.member", {"membership": "join"}, state_key=SAM)
+    room = RoomFacts(GROUP, Place.GROUP, "hearth", "welcome", members={SAM: "join"})
+    effects = Arrivals(kept={"welcome": "365"}).handle(
+        EventInput(SERVER, event, Origin.PUSH, 1), Facts(1, room, GHOSTS, SERVER)
+    )
+    (said,) = [effect for effect in effects if isinstance(effect, DirectMessage)]
+    assert said.items == ({"person": SAM, "room": GROUP, "kept": "365"},)
+
+
 def test_newcomers_are_told_of_a_group_with_hours_of_its_own() -> None:
     assert told("evening") == [("direct.welcome", {"person": SAM, "room": GROUP, "own_hours": "yes"})]
 
