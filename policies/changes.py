@@ -186,6 +186,13 @@ class SetState(_InRoom):
 
     @property
     def change_class(self) -> ChangeClass:
+        if (
+            self.type == "m.space.child"
+            and key_of(self.state_key) is None
+            and _shows(self.after)
+            and not _shows(self.before)
+        ):
+            return "exposing"  # a room that stands, with people in it, is shown to others than before
         return class_of_state(self.type, self.before, self.after)
 
     def words(self) -> str:
@@ -333,6 +340,10 @@ Change = (
 )
 
 _ADAPTERS: Final[Mapping[str, TypeAdapter[Change]]] = {kind.do: TypeAdapter(kind) for kind in get_args(Change)}
+
+
+def _shows(link: Content | None) -> bool:
+    return bool(link and link.get("via"))
 
 
 def needs(change: Change) -> frozenset[RoomKey]:

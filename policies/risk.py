@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from typing import get_args
 
 from policies.changes import Change, CreateRoom
 from policies.creation import key_of
+from policies.defaults import Tier
 from policies.findings import Finding
 from policies.including import read_policy
 from policies.notes import Note
+from policies.plain_words import quoted
 from policies.plan import Plan
 from policies.schema import Policy
 from policies.times import a_year_after
 
-__all__ = ["assessment_lacking", "refusal_without_assessment", "risky", "with_assessment_note"]
+__all__ = ["assessment_lacking", "lowered_tiers", "refusal_without_assessment", "risky", "with_assessment_note"]
 
 _ADVICE = (
     'Think it over with the safeguarding lead, then write under community: "risk_assessment: {reviewed: YYYY-MM-DD, '
@@ -35,15 +40,28 @@ def risky(plan: Plan) -> tuple[Change, ...]:
     )
 
 
-def assessment_lacking(policy: Policy, plan: Plan, today: date, last: date | None = None) -> str | None:
+def lowered_tiers(before: Policy, after: Policy) -> tuple[str, ...]:
+    """Return the names of groups whose tier is lower in `after`: fewer rules look there, and more people may see it."""
+    tiers = get_args(Tier)
+    return tuple(
+        group.name
+        for group_id, group in sorted(after.groups.items())
+        if group_id in before.groups and tiers.index(group.tier) < tiers.index(before.groups[group_id].tier)
+    )
+
+
+def assessment_lacking(
+    policy: Policy, plan: Plan, today: date, last: date | None = None, lowered: Sequence[str] = ()
+) -> str | None:
     """Return in a sentence why the risky changes of a plan may not be made yet; None if they may, or there are none.
 
     last: the day on which the last policy with such changes was put in force. A review from before that day was made
     of another community than this one has become, so it cannot speak for what comes next.
+    lowered: the groups that get a lower tier than they have, which is risky whatever changes in their rooms.
     """
     found = risky(plan)
     risk = policy.community.risk_assessment
-    if not found:
+    if not found and not lowered:
         return None
     if risk is None:
         why = "there is no risk assessment"
@@ -51,6 +69,8 @@ def assessment_lacking(policy: Policy, plan: Plan, today: date, last: date | Non
         why = f"the risk assessment says that it was reviewed on {risk.reviewed}, which is still to come"
     elif a_year_after(risk.reviewed) < today:
         why = f"the risk assessment was last reviewed on {risk.reviewed}, more than a year ago"
+    elif risk.next < today:
+        why = f"the risk assessment was to be reviewed again by {risk.next}"
     elif last is not None and risk.reviewed < last:
         why = (
             f"the risk assessment was last reviewed on {risk.reviewed}, before the last change of this sort was put in "
@@ -58,9 +78,11 @@ def assessment_lacking(policy: Policy, plan: Plan, today: date, last: date | Non
         )
     else:
         return None
-    many = f"{len(found)} changes expose people or cannot be undone"
-    one = "1 change exposes people or cannot be undone"
-    return f"{many if len(found) > 1 else one}, and {why}"
+    parts = [f"{quoted(name)} gets a lower tier" for name in lowered]
+    if found:
+        one = "1 change exposes people or cannot be undone"
+        parts.insert(0, f"{len(found)} changes expose people or cannot be undone" if len(found) > 1 else one)
+    return f"{', '.join(parts)}, and {why}"
 
 
 def with_assessment_note(plan: Plan, lacking: str | None) -> Plan:
@@ -68,7 +90,7 @@ def with_assessment_note(plan: Plan, lacking: str | None) -> Plan:
     if lacking is None:
         return plan
     note = Note("not_assessed", None, f"This plan would be refused: {lacking}. {_ADVICE}")
-    return Plan(plan.community, plan.policy, plan.changes, (*plan.notes, note))
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def refusal_without_assessment(lacking: str, policy: bytes, filename: str) -> Finding:

@@ -20,12 +20,12 @@ from policies.observed import Identities, Observed
 from policies.power_levels import read_power_levels
 from policies.room_versions import MANAGED_ROOM_VERSION
 
-NOBODY_LEFT: Final = 2
-"""Below `Limit.enough` only losing everybody counts, as an emptied file would; for one person alone that is an ordinary day."""
+SEVERAL: Final = 2
+"""Below `Limit.enough` a share says little: more than half counts, if it is several; one person alone is an ordinary day."""
 
 _WORDS: Final = {"removals": "would be removed", "demotions": "would lose power"}
 
-__all__ = ["DANGERS", "NOBODY_LEFT", "Danger", "Share", "TooMuchAtOnce", "share_from_record", "shares"]
+__all__ = ["DANGERS", "SEVERAL", "Danger", "Share", "TooMuchAtOnce", "share_from_record", "shares"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Share:
         """Whether this may only be done if a person insists."""
         if self.concerned >= self.enough:
             return 100 * self.affected > self.limit_percent * self.concerned
-        return self.affected == self.concerned >= NOBODY_LEFT
+        return self.affected >= SEVERAL and 2 * self.affected > self.concerned
 
     def figures(self) -> str:
         """Return the figures behind it, such as `42.00% is over 30.00% (42/100 people would be removed)`."""
@@ -60,7 +60,7 @@ class Share:
         if not self.too_much:
             return people
         if self.concerned < self.enough:
-            return f"nobody would be left ({people})"
+            return f"{'nobody would be left' if self.affected == self.concerned else 'it is more than half'} ({people})"
         return f"{self.percent:.2f}% is over {self.limit_percent:.2f}% ({people})"
 
     def record(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from policies.limits import Limits
 from policies.load import out_of_date
 from policies.other_words import other_words
 from policies.plan import Plan
-from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
+from policies.risk import assessment_lacking, lowered_tiers, refusal_without_assessment, with_assessment_note
 from policies.thresholds import Share
 from policies.times import day_at
 from policies.undoing import what_stays
@@ -167,7 +167,8 @@ class Governance:
     async def _unassessed(self, said: Said, planned: Plan) -> str | None:
         last_ms = await self._history.last_risky_ms(said.community.id)
         last = self._day(said, last_ms) if last_ms is not None else None
-        return assessment_lacking(said.policy, planned, self._today(said), last)
+        lowered = lowered_tiers(self.said.policy, said.policy) if self.said is not None else ()
+        return assessment_lacking(said.policy, planned, self._today(said), last, lowered)
 
     def _today(self, said: Said) -> date:
         return self._day(said, self._clock.now_ms())
