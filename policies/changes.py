@@ -186,13 +186,9 @@ class SetState(_InRoom):
 
     @property
     def change_class(self) -> ChangeClass:
-        if (
-            self.type == "m.space.child"
-            and key_of(self.state_key) is None
-            and _shows(self.after)
-            and not _shows(self.before)
-        ):
-            return "exposing"  # a room that stands, with people in it, is shown to others than before
+        stand = key_of(self.room_id) is None and key_of(self.state_key) is None
+        if self.type == "m.space.child" and stand and _shows(self.after) and not _shows(self.before):
+            return "exposing"  # a room with people in it is shown to others than before
         return class_of_state(self.type, self.before, self.after)
 
     def words(self) -> str:
