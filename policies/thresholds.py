@@ -52,6 +52,8 @@ class Share:
         """Whether this may only be done if a person insists."""
         if self.concerned >= self.enough:
             return 100 * self.affected > self.limit_percent * self.concerned
+        if self.what == "demotions":  # few have power, and roles are dealt out anew at once
+            return self.affected == self.concerned >= SEVERAL
         return self.affected >= SEVERAL and 2 * self.affected > self.concerned
 
     def figures(self) -> str:

@@ -10,7 +10,7 @@ from policies.compile import compile_community
 from policies.observed import Observed
 from policies.people import People
 from policies.plan import Plan, plan
-from policies.risk import assessment_lacking, refusal_without_assessment, with_assessment_note
+from policies.risk import assessment_lacking, lowered_tiers, refusal_without_assessment, with_assessment_note
 from policies.schema import HistorySetting, Policy
 from tests.unit.plan.worlds import IDENTITIES, policy_with, settled
 
@@ -136,3 +136,20 @@ def test_a_weaker_setting_is_a_note_of_every_plan_with_who_answers_for_it() -> N
     assert (note.kind, note.room) == ("weakened", "quiet")
     assert "those who come in can read all that was written before" in note.text
     assert note.text.endswith("The deputy answers for it: Board minute 4")
+
+
+def test_a_lower_tier_waits_for_a_review_whatever_changes_in_rooms() -> None:
+    before, after = policy({"quiet": "hybrid medium"}), policy({"quiet": "hybrid low"})
+    assert lowered_tiers(before, after) == (after.groups["quiet"].name,)
+    assert lowered_tiers(after, before) == ()
+    nothing = Plan("carers", "sha256:0", ())
+    assert assessment_lacking(after, nothing, TODAY, None, ("Quiet",)) == (
+        "“Quiet” gets a lower tier, and there is no risk assessment"
+    )
+    assert assessment_lacking(after, nothing, TODAY) is None
+
+
+def test_a_review_that_is_overdue_speaks_for_nothing_new() -> None:
+    risk = {"reviewed": "2026-09-01", "next": "2026-11-26", "by": "lead"}
+    wanted, found = policy_with({"quiet": "open low"}, risk_assessment=risk), change(CLOSED, {"quiet": "open low"})[1]
+    assert "was to be reviewed again by 2026-11-26" in str(assessment_lacking(wanted, found, TODAY))

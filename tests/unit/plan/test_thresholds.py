@@ -191,3 +191,11 @@ def test_an_override_lets_through_what_it_names_and_nothing_else(
             found.raise_if_unsafe(allowed)  # type: ignore[arg-type]
     else:
         found.raise_if_unsafe(allowed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("affected", "concerned", "too_much"),
+    [(7, 9, True), (5, 9, True), (4, 9, False), (2, 3, True), (1, 1, False), (2, 2, True)],
+)
+def test_among_few_more_than_half_is_too_much_if_it_is_several(affected: int, concerned: int, too_much: bool) -> None:
+    assert Share("removals", affected, concerned).too_much is too_much
