@@ -36,7 +36,7 @@ __all__ = ["BANDS", "CARD_ONLY", "OFFICES", "SAME_AGAIN", "Band", "Escalation", 
 
 def _who(text: str) -> str:
     if text not in _WORDS and not is_slug(text):
-        refuse(f'"{shown(text)}" is neither a role nor an office', did_you_mean(text, _WORDS))
+        refuse(f'"{shown(text)}" is neither a role nor an office', lambda: did_you_mean(text, _WORDS))
     return text
 
 

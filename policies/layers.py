@@ -21,7 +21,7 @@ from policies.notes import Note
 from policies.plain_words import quoted
 from policies.schema import MAX_CAPACITY, MIN_CAPACITY, Group, Policy
 from policies.times import TimeError, day_at, parse_pause
-from policies.written import MAX_SENTENCE
+from policies.written import MAX_SENTENCE, worded
 
 Value = str | int
 Why = Literal["file", "gone", "unfit"]
@@ -191,7 +191,7 @@ def with_layer(policy: Policy, layer: Layer) -> Policy:
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_input=False)[0]
         context = error.get("ctx", {})
-        words = " ".join(str(context[name]) for name in ("message", "advice") if name in context) or error["msg"]
+        words = " ".join(worded(context[name]) for name in ("message", "advice") if name in context) or error["msg"]
         raise BadSetting(words, layer.key) from None
     return policy.model_copy(update={"groups": {**policy.groups, layer.group: changed}})
 

@@ -23,6 +23,7 @@ from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
 from policies.versions import CURRENT, KNOWN, up_to_date, version_of
+from policies.written import worded
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -191,7 +192,7 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
     name, field = _field(model, path)
     advice = _advice(name, field)
     if kind == "policy":
-        return str(context["message"]), str(context["advice"])
+        return worded(context["message"]), worded(context["advice"])
     if kind == "extra_forbidden":
         owner = _model_at(model, around)
         if owner is Group and last in NOT_OFFERED:

@@ -176,7 +176,7 @@ class Setting(StrictModel):
         if not isinstance(value, str):
             return value
         if value not in cls.words:
-            refuse(f'"{shown(value)}" is not known here', did_you_mean(value, cls.words))
+            refuse(f'"{shown(value)}" is not known here', lambda: did_you_mean(value, cls.words))
         return {cls.word: value}
 
 

@@ -44,11 +44,18 @@ __all__ = [
     "WebAddress",
     "is_slug",
     "refuse",
+    "worded",
 ]
 
 
-def refuse(message: str, advice: str) -> NoReturn:
+def refuse(message: str, advice: str | Callable[[], str]) -> NoReturn:
+    """Refuse a value. Advice that takes work is given as what words it: only findings that are kept are worded."""
     raise PydanticCustomError("policy", "{message}", {"message": message, "advice": advice})
+
+
+def worded(said: object) -> str:
+    """Return a message or advice of a refusal in words."""
+    return str(said() if callable(said) else said)
 
 
 def is_slug(text: str) -> bool:

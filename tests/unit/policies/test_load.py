@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,20 @@ def test_several_mistakes_are_told_together_in_the_order_of_the_file() -> None:
 def test_a_thousand_mistakes_give_a_bounded_list() -> None:
     findings = load_policy(DEMO + "".join(f"key{n}: 1\n" for n in range(1000)), "f").findings
     assert len(findings) == MAX_FINDINGS
+
+
+def test_advice_is_worded_for_those_mistakes_only_that_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    worded: list[str] = []
+
+    def advice(word: str, known: Iterable[str]) -> str:
+        worded.append(word)
+        return did_you_mean(word, known)
+
+    monkeypatch.setattr("policies.schema.did_you_mean", advice)
+    wrong = "".join(f"  rule-{n}: enfrce\n" for n in range(1000))
+    loaded = load_policy(f"{DEMO}\nrules:\n{wrong}", "f")
+    assert loaded.policy is None
+    assert 0 < len(worded) <= MAX_FINDINGS
 
 
 def test_an_error_behind_much_advice_still_stops_the_file() -> None:
