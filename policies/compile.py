@@ -221,6 +221,7 @@ class _Compiler:
             history_visibility=FEDERATED_HISTORY,
             events_default=SPACE_EVENTS_DEFAULT,
             children=_children(*self.shared),
+            addressed=self.federates,
         )
 
     def group(self, group_id: str, group: Group) -> DesiredRoom:
@@ -246,7 +247,7 @@ class _Compiler:
             retention=kept(group),
             capacity=group.capacity,
             parent=self.parent(group_id, group),
-            secret=stays_by_nature(group),
+            addressed=not (stays_by_nature(group) and self.whole.federates),
         )
 
     def parent(self, group_id: str, group: Group) -> RoomKey | None:
@@ -269,7 +270,7 @@ class _Compiler:
             join_rule="invite",
             history_visibility="joined",
             events_default=0,
-            secret=True,
+            addressed=not self.whole.federates,
         )
 
     def room(
@@ -290,11 +291,10 @@ class _Compiler:
         tier: Tier | None = None,
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
-        secret: bool = False,
+        addressed: bool = True,
     ) -> DesiredRoom:
         community = self.policy.community
         reach = membership.reach or Reach(community.server)
-        addressed = not (secret and self.whole.federates)
         alias_localpart = f"{community.id}-{key}"
         mark = {"community": community.id, "group": key}
         rules: dict[str, object] = {"join_rule": join_rule}
