@@ -270,6 +270,8 @@ class Planner:
             self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], unbounded))
         if not room.addressed:
             self._hide_address(room, present)
+            if old is not None and is_ours(old, self._identities):  # an upgrade that was cut off before
+                self._hide_address(room, old)
         banned = self._follow(room, present.room_id, present.members, old, present.create_content)
         self._see_out(room, present, banned)
         if room not in self._community.retired:
