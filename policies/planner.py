@@ -269,9 +269,7 @@ class Planner:
             unbounded = {"max_lifetime": KEPT_FOR_EVER}
             self._add(room, self._state(room, present.room_id, _RETENTION, present.state[_RETENTION], unbounded))
         if not room.addressed:
-            self._hide_address(room, present)
-            if old is not None and is_ours(old, self._identities):  # an upgrade that was cut off before
-                self._hide_address(room, old)
+            self._hide_addresses(room, present, old)
         banned = self._follow(room, present.room_id, present.members, old, present.create_content)
         self._see_out(room, present, banned)
         if room not in self._community.retired:
@@ -314,6 +312,11 @@ class Planner:
             self._go_without(room, address)
             return False
         return True
+
+    def _hide_addresses(self, room: DesiredRoom, present: ObservedRoom, old: ObservedRoom | None) -> None:
+        self._hide_address(room, present)
+        if old is not None and is_ours(old, self._identities):  # an upgrade that was cut off before
+            self._hide_address(room, old)
 
     def _hide_address(self, room: DesiredRoom, present: ObservedRoom) -> None:
         """Have no address lead to a room that nobody elsewhere may learn of: servers tell each other where one leads."""
