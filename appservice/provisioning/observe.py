@@ -169,7 +169,7 @@ class Observer:
         await self._read_elsewhere(observed)
         self._pointing = {}
         for room in community.rooms:
-            if not room.addressed:
+            if not room.addressed and room.key not in observed.predecessors:
                 continue
             address = f"#{room.alias_localpart}:{community.server}"
             seen = observed.rooms.get(room.key)

@@ -71,9 +71,14 @@ class ModelHomeserver:
             found[room.key] = keep
             if drop is not None and drop.standing(self.identities) != "foreign":
                 former.add(drop.room_id)
+        predecessors = {}
+        for key, room in found.items():
+            old = self.rooms.get(predecessor_of(room) or "")
+            if old is not None and unfinished(room, old, self.identities):
+                predecessors[key] = old
         addresses: dict[str, str | None] = {}
         for wanted in community.rooms:
-            if not wanted.addressed:
+            if not wanted.addressed and wanted.key not in predecessors:
                 continue
             address = f"#{wanted.alias_localpart}:{community.server}"
             seen = found.get(wanted.key)
@@ -85,11 +90,6 @@ class ModelHomeserver:
                 addresses[address] = None
             elif address in self.addresses:
                 addresses[address] = self.addresses[address]
-        predecessors = {}
-        for key, room in found.items():
-            old = self.rooms.get(predecessor_of(room) or "")
-            if old is not None and unfinished(room, old, self.identities):
-                predecessors[key] = old
         by_id = {room.room_id: room for room in ours}
         went = {key: went_before(room, by_id.get) for key, room in found.items()}
         return Observed(found, True, addresses, predecessors, went, frozenset(former))
