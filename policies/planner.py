@@ -288,13 +288,14 @@ class Planner:
 
     def _adopt(self, room: DesiredRoom, present: ObservedRoom, old: ObservedRoom) -> bool:
         """Have a room of ours take the place of one that others made; return whether it takes its name and picture, too:
-        while nobody has come in."""
+        while nobody has come in who may stay."""
         if predecessor_of(present) != old.room_id:
             key, content = (PREDECESSOR_TYPE, ""), {"predecessor_room_id": old.room_id}
             self._add(room, self._state(room, present.room_id, key, present.state.get(key), content))
         elif (PREDECESSOR_TYPE, "") not in present.state:
             return False  # made for it
-        return not any(user_id not in self._identities for user_id, is_in in present.members.items() if is_in == "join")
+        there = {user_id for user_id, is_in in present.members.items() if is_in == "join"}.difference(self._identities)
+        return not (there if room.membership.anyone else there.intersection(self._approved.by(room.membership)))
 
     def _points_at(self, address: str) -> str | None:
         """Return where an address leads to, "" for nowhere, None if the homeserver does not let us use it."""
