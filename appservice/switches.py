@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 #: Names given in INGLENOOK_WITHOUT, separated by commas: types of effects, keys of texts, handlers, and
-#: the protections `space_links`, `care_gate`, `gap_check` and `dedupe`.
+#: the protections `space_links`, `care_gate`, `gap_check`, `dedupe` and `put_back` (what somebody changed by hand).
 OFF = frozenset(name for name in os.environ.get("INGLENOOK_WITHOUT", "").split(",") if name)
 
 

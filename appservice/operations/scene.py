@@ -179,6 +179,8 @@ async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collec
             overrides=_FAST,
         )
     )
+    # Levels that are taken away would otherwise be back before anybody could use what is missing.
+    off = [*without, "put_back"] if "power_levels" in without else list(without)
     service: ServiceProcess | None = None
     timeout = aiohttp.ClientTimeout(total=60)
     try:
@@ -188,7 +190,7 @@ async def _set(folder: DemoFolder, port: int, telling: _Telling, without: Collec
         telling.say(f"A real Synapse runs at {homeserver.url}.")
         service = ServiceProcess(
             write_service_config(folder.service, homeserver, durability="normal"),
-            {"INGLENOOK_WITHOUT": ",".join(without)},
+            {"INGLENOOK_WITHOUT": ",".join(off)},
         )
         await service.start()
         try:

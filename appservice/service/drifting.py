@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from appservice import switches
 from appservice.flow import Card, Clock, EventInput, Lane, Place
 from appservice.provisioning import Applied, DriftBook, Episode, Observer
 from appservice.store import Commit, StoreRefused
@@ -175,7 +176,9 @@ class DriftWatch:
         return min(waits, default=None)
 
     def _is_due(self, room_id: str, deviation: Deviation) -> bool:
-        return deviation.answer == "enforce" and self.book.wait_ms((room_id, deviation.aspect)) == 0
+        if deviation.answer != "enforce" or switches.off("put_back"):
+            return False
+        return self.book.wait_ms((room_id, deviation.aspect)) == 0
 
     def _outcome(
         self, room_id: str, seen: Collection[Episode], found: dict[StateKey, Deviation], applied: Applied
