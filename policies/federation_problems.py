@@ -8,7 +8,8 @@ from policies.federation import reach_of_community, reach_of_group, shared_group
 from policies.findings import shown
 from policies.people import PeopleFile
 from policies.problems import Problem
-from policies.schema import FederationSetting, Group, GroupFederation, Policy
+from policies.schema import Group, Policy
+from policies.settings import FederationSetting, GroupFederation
 from policies.source import Path
 
 _WHERE: Path = ("community", "federation")

@@ -30,7 +30,8 @@ from policies.governed_rooms import GOVERNED_LEVEL
 from policies.keeping import kept, longer_than_usual
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
 from policies.limits import DANGERS, Limits, looser, setting_of
-from policies.schema import Group, LimitSetting, Policy, PostingSetting, Setting
+from policies.schema import Group, Policy
+from policies.settings import LimitSetting, PostingSetting, Setting
 from policies.times import Pause
 
 Aspect = Literal["history", "posting", "pins", "media"]

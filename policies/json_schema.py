@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from policies.defaults import TIERS
 from policies.escalation import LadderBlock
 from policies.people import PeopleFile
-from policies.schema import Policy, Setting
+from policies.schema import Policy
+from policies.settings import Setting
 from policies.source import Data, read_yaml
 from policies.versions import CURRENT
 

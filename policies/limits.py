@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-from policies.schema import LIMIT_FROM, LIMIT_PERCENT, LimitSetting, Policy
+from policies.schema import Policy
+from policies.settings import LIMIT_FROM, LIMIT_PERCENT, LimitSetting
 
 Danger = Literal["removals", "demotions"]
 DANGERS: Final[tuple[Danger, ...]] = get_args(Danger)

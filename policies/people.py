@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from policies.schema import Slug, StrictModel, UserId
+from policies.strict import StrictModel
+from policies.written import Slug, UserId
 
 __all__ = ["People", "PeopleFile", "Person", "people_of"]
 

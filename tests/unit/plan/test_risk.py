@@ -11,7 +11,8 @@ from policies.observed import Observed
 from policies.people import People
 from policies.plan import Plan, plan
 from policies.risk import assessment_lacking, lowered_tiers, refusal_without_assessment, with_assessment_note
-from policies.schema import HistorySetting, Policy
+from policies.schema import Policy
+from policies.settings import HistorySetting
 from tests.unit.plan.worlds import IDENTITIES, policy_with, settled
 
 TODAY = date(2026, 11, 27)

@@ -13,7 +13,8 @@ from policies.explain import Explained, explain_community, explain_room, rooms_t
 from policies.files import EXAMPLES
 from policies.load import load_policy
 from policies.people import People
-from policies.schema import Community, Drift, Group, Policy
+from policies.schema import Community, Group, Policy
+from policies.settings import Drift
 from policies.source import Source, read_yaml
 
 FILES = sorted(path for path in EXAMPLES.glob("*.yaml") if not path.name.endswith(".people.yaml"))

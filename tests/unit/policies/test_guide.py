@@ -15,19 +15,15 @@ from policies.files import EXAMPLES
 from policies.findings import has_errors
 from policies.ladders import BUILT_IN
 from policies.load import load_people, load_policy
-from policies.schema import (
-    CodeOfConduct,
-    Community,
+from policies.schema import CodeOfConduct, Community, Group, RiskAssessment, Role
+from policies.settings import (
     Drift,
     FederationSetting,
-    Group,
     JoinBlock,
     Limits,
     LimitSetting,
     MembershipBlock,
     PostingSetting,
-    RiskAssessment,
-    Role,
     Setting,
 )
 from tests.support.paths import CHECKOUT

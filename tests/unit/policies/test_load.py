@@ -16,19 +16,8 @@ from policies.findings import MAX_FINDINGS, Finding, did_you_mean, in_order, sho
 from policies.hours import Span, parse_hours
 from policies.load import load_files, load_people, load_policy
 from policies.people import PeopleFile, PersonEntry
-from policies.schema import (
-    AcceptLimits,
-    CodeOfConduct,
-    Community,
-    Group,
-    HistorySetting,
-    Owners,
-    PinsSetting,
-    Policy,
-    RiskAssessment,
-    Role,
-    RuleSetting,
-)
+from policies.schema import CodeOfConduct, Community, Group, Owners, Policy, RiskAssessment, Role
+from policies.settings import AcceptLimits, HistorySetting, PinsSetting, RuleSetting
 from policies.source import MAX_NODES, read_yaml
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
@@ -221,7 +210,7 @@ def test_advice_is_worded_for_those_mistakes_only_that_are_told(monkeypatch: pyt
         worded.append(word)
         return did_you_mean(word, known)
 
-    monkeypatch.setattr("policies.schema.did_you_mean", advice)
+    monkeypatch.setattr("policies.settings.did_you_mean", advice)
     wrong = "".join(f"  rule-{n}: enfrce\n" for n in range(1000))
     loaded = load_policy(f"{DEMO}\nrules:\n{wrong}", "f")
     assert loaded.policy is None
