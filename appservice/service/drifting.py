@@ -117,6 +117,8 @@ class DriftWatch:
     # -- what follows ------------------------------------------------------------------------------------------------
 
     def _wake(self, room_id: str) -> None:
+        if not self._begun:
+            return  # first what was cut off is finished; `begin` looks at all that is open
         if room_id in self._work:
             self._woken[room_id].set()
             return

@@ -66,6 +66,7 @@ class World:
         )
         self.watch = DriftWatch(self.core, observer, self.clock)
         self.watch.follow(self.community)
+        self.watch.begin()
         self.database = database
 
     def _events(self, key: str) -> list[Event]:
@@ -279,4 +280,16 @@ async def test_what_is_seen_is_one_line_of_the_audit_too(database: Database) -> 
         rows.append(world.watch.moved(EventInput(SERVER, event, Origin.PUSH, 1)))
     lines = [line for one in rows for line in one.audit]
     assert [(line.line["drift"], line.line["answer"], line.person) for line in lines] == [(RULES, "enforce", KIT)]
+    await world.watch.close()
+
+
+async def test_while_what_was_cut_off_is_being_finished_nothing_is_put_back(database: Database) -> None:
+    world = World(database)
+    world.watch._begun = False
+    await world.happens(RULES, OPEN)
+    await asyncio.sleep(0.02)
+    assert (world.made, [one["done"] for one in await world.rows()]) == ([], ["seen"])
+    world.watch.begin()
+    await world.quiet()
+    assert [change.type for change in world.made] == [RULES]
     await world.watch.close()
