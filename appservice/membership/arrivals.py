@@ -75,7 +75,8 @@ class Arrivals:
         Once for what it says: nobody is told it at each return.
         """
         arrives = facts.before != "join" and not _came_along(facts, person)
-        if not arrives or facts.room.group not in self._welcomes or not _admitted(facts, person):
+        tells = facts.room.group in self._welcomes or self._is_kept_otherwise(facts, person)
+        if not arrives or not tells or not _admitted(facts, person):
             return
         if facts.in_distress(person) or person in facts.quiet:
             return
@@ -93,6 +94,20 @@ class Arrivals:
             items=(about,),
             not_before_ms=leaves_ms,
         )
+
+    def _is_kept_otherwise(self, facts: Facts, person: str) -> bool:
+        """Whether messages of this group are kept for another time than those of the groups that somebody is in already:
+        who only knows those would expect the same here (CARE, rule 17)."""
+        here = self._kept.get(facts.room.group)
+        if here is None:
+            return False
+        elsewhere = {
+            self._kept[group]
+            for room_id, group in facts.groups.items()
+            if group in self._kept and room_id != facts.room.room_id
+            if (room := facts.room_of(room_id)) is not None and room.members.get(person) == "join"
+        }
+        return elsewhere != {here}
 
     def _noted(self, item: EventInput, facts: Facts, about: Item, at_ms: int) -> NoteGreeting:
         return NoteGreeting(

@@ -223,3 +223,15 @@ async def test_care_09_what_waits_is_not_said_to_somebody_in_distress(tmp_path: 
         one.concerns.note(sign)
         await one.later(10 * MINUTE)
         assert one.says.told == []
+
+
+async def test_care_17_who_is_known_is_told_how_long_a_silent_group_keeps_messages_if_their_others_keep_them_otherwise(
+    tmp_path: Path,
+) -> None:
+    async with door(fresh_store(tmp_path), {}) as one:
+        one.house.lanes.handlers = (Arrivals(kept={"ash": "365", "elm": "365", "oak": "30"}),)
+        for group in GROUPS:
+            await one.moves(group)
+            await one.later(2 * DAY)
+        assert one.heard() == [["ash"], ["oak"]]
+        assert [items[0]["kept"] for _, items in one.says.told] == ["365", "30"]
