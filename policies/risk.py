@@ -22,6 +22,7 @@ __all__ = [
     "ADVICE",
     "advice_for_undo",
     "assessment_lacking",
+    "is_risky_where_people_are",
     "lowered_tiers",
     "refusal_without_assessment",
     "risky",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _OWN: Final = "own"
+_RISKY: Final = ("exposing", "one_way")
 ADVICE: Final = (
     'Think it over with the safeguarding lead, then write under community: "risk_assessment: {reviewed: YYYY-MM-DD, '
     'next: YYYY-MM-DD, by: lead}", with the day on which you did.'
@@ -44,9 +46,13 @@ def risky(plan: Plan) -> tuple[Change, ...]:
     return tuple(
         change
         for change in plan.changes
-        if change.change_class in ("exposing", "one_way")
-        and (key_of(change.room_id) is None or isinstance(change, CreateRoom))
+        if is_risky_where_people_are(change) or (isinstance(change, CreateRoom) and change.change_class in _RISKY)
     )
+
+
+def is_risky_where_people_are(change: Change) -> bool:
+    """Return whether a change exposes people, or cannot be undone, in a room that is there already."""
+    return change.change_class in _RISKY and key_of(change.room_id) is None
 
 
 def lowered_tiers(before: Policy, after: Policy) -> tuple[str, ...]:

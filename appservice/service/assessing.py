@@ -3,7 +3,7 @@ undone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from appservice.flow import Clock
@@ -14,6 +14,7 @@ from policies.risk import (
     ADVICE,
     advice_for_undo,
     assessment_lacking,
+    is_risky_where_people_are,
     lowered_tiers,
     refusal_without_assessment,
     with_assessment_note,
@@ -55,6 +56,11 @@ class Assessing:
         why = assessment_lacking(said.policy, planned, self.today(said), await self._last(said), _lowered(before, said))
         return Lacking(why, ADVICE) if why is not None else None
 
+    async def lacking_at_first(self, said: Said, planned: Plan) -> Lacking | None:
+        """Return why what the first policy would do in rooms that are there already may not be done yet."""
+        changes = tuple(change for change in planned.changes if is_risky_where_people_are(change))
+        return await self.unassessed(None, said, replace(planned, changes=changes))
+
     async def lacking_to_undo(self, now: Said, said: Said, planned: Plan, number: str) -> Lacking | None:
         """Return why going back from `now` to `said` may not be.
 
@@ -70,6 +76,24 @@ class Assessing:
     async def _last(self, said: Said) -> date | None:
         last_ms = await self._history.last_risky_ms(said.community.id)
         return _day(said, last_ms) if last_ms is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the first policy would do and does not, until somebody has looked at what may go wrong.
+
+    count: how many changes that are, in rooms that were there before.
+    """
+
+    count: int
+
+    def words(self) -> str:
+        """Say it, with the way to go on."""
+        what = "1 change waits" if self.count == 1 else f"{self.count} changes wait"
+        return (
+            f"{what} for a risk assessment, since rooms were there before us: `inglenook plan` says which. Write one into "
+            "the policy file, then: inglenook apply FILE"
+        )
 
 
 def with_note(planned: Plan, lacking: Lacking | None) -> Plan:

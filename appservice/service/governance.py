@@ -18,7 +18,7 @@ from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
 from appservice.provisioning import Applied as Made
 from appservice.provisioning import Find, Progress, Provisioner, Reconciled
-from appservice.service.assessing import Assessing, Lacking, with_note
+from appservice.service.assessing import Assessing, Lacking, Waiting, with_note
 from appservice.service.consent import Consent, Proposed, Undoing
 from appservice.service.history import Applied, History, NothingToUndo, plan_id
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
@@ -32,6 +32,7 @@ from policies.limits import Limits
 from policies.load import out_of_date
 from policies.other_words import other_words
 from policies.plan import Plan
+from policies.risk import is_risky_where_people_are
 from policies.thresholds import Share
 from policies.undoing import what_stays
 
@@ -77,6 +78,8 @@ class Governance:
         self.remaining = 0
         self._unguarded = False
         self.held: tuple[Share, ...] = ()
+        self._unassessed = False
+        self.waiting: Waiting | None = None
         self._told = told
         #: whether a change would put back what somebody did by hand, and the policy says to leave it
         self.left_alone: Callable[[Change], bool] = lambda _change: False
@@ -94,6 +97,7 @@ class Governance:
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
         self._unguarded = stored.unguarded
+        self._unassessed = bool(await self._questions.position(_unassessed_of(said)))
         self._take(said, standing, settled=stored.settled)
 
     async def begin_with(self, files: PolicyFiles) -> None:
@@ -163,6 +167,8 @@ class Governance:
     async def _lacking(self, said: Said, planned: Plan, undoes: int | None) -> Lacking | None:
         if undoes is not None and self.said is not None:
             return await self._assessing.lacking_to_undo(self.said, said, planned, plan_id(undoes))
+        if self._unguarded or self._unassessed:  # nobody has looked at what is in force, so it speaks for nothing
+            return await self._assessing.unassessed(self.said, said, planned)
         return await self._assessing.lacking(self.said, said, planned)
 
     @property
@@ -207,13 +213,14 @@ class Governance:
         more, start = self._told(self.said, said) if self.said is not None else (Commit(), _nothing)
         rows.add(more)
         rows.audit.append(AuditLine(_LANE, self._line(said, planned, consent, number, undoes)))
+        rows.positions.append(self._unassessed_row(said, waits=False))
         await self._write(said, settled=False, unguarded=False, beside=rows)  # a person has looked at it
         log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
         if proposed is not None:
             proposed.written = True
         standing = self._succeeding(said)  # whoever was approved while we looked is among them
         self._take(said, standing, settled=False)
-        self.held = ()
+        self.held, self.waiting, self._unassessed = (), None, False
         start()
         return await self._reconcile(first=planned, progress=progress), number
 
@@ -334,17 +341,19 @@ class Governance:
                 await self._provisioner.audit(self.said.community)
             community = self.said.community.judged_by(self._limits())
             present = self._provisioner.present(community, self.standing.people())
-            missing = [change for change in present.changes if not self.left_alone(change)]
             if self._unguarded and not await self._let_pass(present):
                 return
+            self._note_waiting(present)
+            missing = [change for change in present.changes if not self._leaves(change)]
             if again or not self.settled or missing:
-                await self._reconcile(leave=self.left_alone)
+                await self._reconcile(leave=self._leaves)
 
     async def _let_pass(self, present: Plan) -> bool:
         """Whether what the configuration brought may be made true: not if it takes from many people at once.
 
         Our store may be new and the rooms old, with people in them whom a file lacks, or whom cards let in. Once it has
-        passed, and for what a person applied, this is not asked again: then a stranger among many is a stranger.
+        passed, and for what a person applied, this is not asked again: then a stranger among many is a stranger. What
+        would expose people there, or cannot be undone, waits for a risk assessment meanwhile.
         """
         assert self.said is not None
         self.held = present.too_much()
@@ -352,8 +361,27 @@ class Governance:
             self.remaining = len(present.changes)
             log.error("policy_held", figures=[share.figures() for share in self.held])
             return False
-        await self._write(self.said, settled=self.settled, unguarded=False)
+        waits = await self._assessing.lacking_at_first(self.said, present) is not None
+        row = self._unassessed_row(self.said, waits=waits)
+        await self._write(self.said, settled=self.settled, unguarded=False, beside=Commit(positions=[row]))
+        self._unassessed = waits
         return True
+
+    def waits(self, change: Change) -> bool:
+        """Whether a change waits for a risk assessment: the configuration's first policy would expose people who are there."""
+        return self._unassessed and is_risky_where_people_are(change)
+
+    def _leaves(self, change: Change) -> bool:
+        return self.waits(change) or self.left_alone(change)
+
+    def _note_waiting(self, present: Plan) -> None:
+        count = sum(map(self.waits, present.changes))
+        self.waiting = Waiting(count) if count else None
+        if self.waiting is not None:
+            log.warning("policy_waits_for_assessment", changes=count)
+
+    def _unassessed_row(self, said: Said, *, waits: bool) -> dict[str, str]:
+        return {"homeserver": self._homeserver, "name": _unassessed_of(said), "value": "yes" if waits else ""}
 
     async def audit(self) -> None:
         """Look at every room, cheaply, and make good what was missed. Raises as `keep`."""
@@ -388,6 +416,11 @@ class Governance:
             await self._write(self.said, settled=result.settled)
             self.settled = result.settled
         return result
+
+
+def _unassessed_of(said: Said) -> str:
+    """What the store calls it that the first policy waits for a risk assessment."""
+    return f"unassessed {said.community.id}"
 
 
 def _nothing() -> None:

@@ -165,6 +165,60 @@ async def test_a_first_policy_of_the_configuration_that_takes_from_nobody_is_mad
         assert not any("forced" in user_id for user_id in homeserver.rooms[room.room_id].members)
 
 
+async def test_a_first_policy_of_the_configuration_exposes_nobody_who_is_there_without_an_assessment(
+    tmp_path: Path,
+) -> None:
+    """Our store is lost, the rooms are not, and the file of the configuration opens them wider than they are."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    narrow, wide = example(edit=CLOSED | {"kind: open": "kind: closed"}), example(edit=NOT_ASSESSED)
+    async with governed(fresh_store(tmp_path / "first")) as house:
+        await house.governance.apply(narrow)
+        homeserver, before = house.homeserver, rules(house)
+    gone = next(room for room in homeserver.rooms.values() if room.key == "bereaved")
+    homeserver.rooms.pop(gone.room_id)
+    store = fresh_store(tmp_path / "second")
+    async with governed(store, homeserver) as later:
+        await later.governance.begin_with(wide)
+        await later.governance.keep()
+        assert {room_id: rule for room_id, rule in rules(later).items() if room_id in before} == {
+            room_id: rule for room_id, rule in before.items() if room_id != gone.room_id
+        }
+        assert "bereaved" in {room.key for room in homeserver.rooms.values()}, "what is safe is made"
+        assert later.governance.settled
+        assert later.governance.waiting is not None
+        assert "wait for a risk assessment" in later.governance.waiting.words()
+        assert "inglenook apply FILE" in later.governance.waiting.words()
+        held = rules(later)
+    async with governed(store, homeserver) as again:
+        await again.governance.keep(again=True)
+        assert (rules(again), again.governance.waiting) == (held, later.governance.waiting)
+        with pytest.raises(BadPolicy, match="there is no risk assessment"):
+            await again.governance.apply(wide)
+        await again.governance.apply(example())
+        assert rules(again) != held
+        assert again.governance.waiting is None
+    async with governed(store, homeserver) as last:
+        assert last.governance.waiting is None
+        await last.governance.keep()
+        assert last.governance.settled
+
+
+async def test_first_rooms_need_no_assessment_and_a_good_one_holds_nothing_back(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    async with governed(fresh_store(tmp_path / "first")) as house:
+        await house.governance.begin_with(example(edit=NOT_ASSESSED | CLOSED))
+        await house.governance.keep()
+        assert (house.governance.waiting, house.governance.settled) == (None, True)
+        homeserver, before = house.homeserver, rules(house)
+    async with governed(fresh_store(tmp_path / "second"), homeserver) as later:
+        await later.governance.begin_with(example())
+        await later.governance.keep()
+        assert later.governance.waiting is None
+        assert rules(later) != before
+
+
 # -- approved plans ----------------------------------------------------------------------------------------------------
 
 
