@@ -10,7 +10,20 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules, Turns, Written
+from appservice.flow import (
+    Cases,
+    ConcernFact,
+    Event,
+    Facts,
+    Ghosts,
+    Greeted,
+    Place,
+    Plans,
+    RoomFacts,
+    Rules,
+    Turns,
+    Written,
+)
 from appservice.intake.written import emptied_by, pruned, written_from, written_of, written_record
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
@@ -74,6 +87,7 @@ class Projection:
         self.removed: Collection[str] = ()
         self.quiet: Collection[str] = ()
         self.turns: Turns | None = None
+        self.greeted: Mapping[str, Mapping[str, Greeted]] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +139,7 @@ class Projection:
             removed=self.removed,
             quiet=self.quiet,
             turns=self.turns,
+            greeted=self.greeted,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------

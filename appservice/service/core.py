@@ -28,13 +28,23 @@ from appservice.matrix import (
     Watch,
     wait_until_up,
 )
-from appservice.membership import Arrivals, Doors, Invitations, InviteExecutor, JoinWords, RemoveExecutor, Standing
+from appservice.membership import (
+    Arrivals,
+    Doors,
+    GreetingExecutor,
+    Invitations,
+    InviteExecutor,
+    JoinWords,
+    RemoveExecutor,
+    Standing,
+)
 from appservice.people import (
     AnswerInviteExecutor,
     Concerns,
     DirectMessageExecutor,
     DirectRooms,
     EnsureDirectRoomExecutor,
+    Greetings,
     Quiet,
 )
 from appservice.provisioning import Applier, Observer, Provisioner
@@ -105,7 +115,7 @@ class Core:
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
-        self.notices = NoticeExecutor(speaker)
+        self.notices, self.greetings = NoticeExecutor(speaker), Greetings(name, clock)
         self.casework, self.room_plans = Casework(self, clock, speaker), RoomPlans(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
         self._make_people_known()
@@ -117,6 +127,7 @@ class Core:
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": message,
             "urgent_message": message,
+            "greeting": GreetingExecutor(message, self.projection.membership, self.concerns.in_distress),
             "give_back": self.casework.giving_back(message),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
@@ -139,6 +150,7 @@ class Core:
                 "approve": self._approve,
                 "concerned": self.concerns.note,
                 "be_quiet": self.quiet.note,
+                "note_greeting": self.greetings.note,
                 **self.casework.recorders,
                 **self.room_plans.recorders,
             },
@@ -181,9 +193,10 @@ class Core:
         self.lanes.text_purged = self.upkeep.text_was_purged
 
     def _make_people_known(self) -> None:
-        """Who is in distress, and who wants no messages, is known wherever something is decided."""
+        """Who is in distress, who wants no messages, and what people were told, is known wherever something is decided."""
         self.projection.concerns = self.concerns.by_person
         self.projection.turns = self.turns
+        self.projection.greeted = self.greetings.by_person
         self.projection.quiet = self.direct_rooms.quiet = self.quiet.people
 
     def _watch_for_older_copies(self) -> None:
@@ -268,6 +281,7 @@ class Core:
         await self.projection.load(self.questions)
         await self.concerns.load(self.questions)
         await self.quiet.load(self.questions)
+        await self.greetings.load(self.database)
         await self.casework.load()
         await self.room_plans.load()
         self.turns.load(self.casework.cases())

@@ -19,6 +19,7 @@ from appservice.store.schema import (
     drifts,
     evidence,
     evidence_reads,
+    greetings,
     in_force,
     journal,
     members,
@@ -64,6 +65,8 @@ _rooms = _upsert(rooms, "record")
 _members = _upsert(members, "membership")
 _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
+_greetings = _upsert(greetings, "said", "at_ms")
+_greetings_forget = delete(greetings).where(greetings.c.at_ms < bindparam("before"))
 _concerns = insert(concerns).on_conflict_do_nothing()
 _concerns_forget = delete(concerns).where(concerns.c.at_ms < bindparam("before"))
 _shadowed = insert(shadowed).on_conflict_do_nothing()
@@ -87,6 +90,14 @@ _applied_plans = _upsert(applied_plans, "undone_by")
 _proposals = _upsert(proposals, "record")
 _drifts = _upsert(drifts, "last_ms", "times", "done")
 _drifts_forget = delete(drifts).where(drifts.c.last_ms < bindparam("before"))
+_forget_seen = (
+    _journal_forget,
+    _outbox_forget,
+    _greetings_forget,
+    _concerns_forget,
+    _shadowed_forget,
+    _drifts_forget,
+)
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -131,6 +142,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
     for statement, rows in (
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
+        (_greetings, commit.greetings),
         (_concerns, commit.concerns),
         (_shadowed, commit.shadowed),
         (_cases, commit.cases),
@@ -150,7 +162,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
 
 def _forget(connection: Connection, commit: Commit) -> None:
     if commit.forget_before_ms is not None:
-        for statement in (_journal_forget, _outbox_forget, _concerns_forget, _shadowed_forget, _drifts_forget):
+        for statement in _forget_seen:
             connection.execute(statement, {"before": commit.forget_before_ms})
     if commit.evidence_before_ms is not None:
         for statement in _evidence_forget:

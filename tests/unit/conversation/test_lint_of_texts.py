@@ -85,6 +85,9 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "new_join": (None, "public", "restricted", "knock", "invite"),
     "new_posting": (None, "moderators", "everybody"),
     "new_slow": (None, "30s", "none"),
+    "new_media": (None, "none", "allowed"),
+    "new_pins": (None, "nobody", "moderators", "everybody"),
+    "new_conduct": (None, "2026-09", "none"),
     "new_retention": (None, "30", "none"),
     "new_capacity": (None, "12", "none"),
 }
@@ -110,6 +113,8 @@ TOGETHER = (
     ("plan", "group", "setting", "value", "words", "waiting"),
     ("new_history", "new_join", "new_posting"),
     ("new_slow", "new_retention", "new_capacity"),
+    ("new_media", "new_pins"),
+    ("new_conduct", "conduct_version", "conduct_text", "conduct_address"),
 )
 #: The same in lists of several items.
 IN_LISTS = (

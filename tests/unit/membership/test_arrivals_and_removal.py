@@ -89,7 +89,7 @@ def test_newcomers_are_told_of_a_group_with_hours_of_its_own() -> None:
         ("invite", {}, True),
         ("knock", {}, True),
         ("join", {}, False),
-        ("left", {}, False),
+        ("left", {}, True),
         (None, {"quiet": {SAM}}, False),
         (None, {"concerns": {SAM: (ConcernFact("suicide", 3, 0),)}}, False),
     ],

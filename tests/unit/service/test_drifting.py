@@ -50,7 +50,7 @@ class World:
         for room in self.community.rooms:
             self.projection.replace(self.ids[room.key], self._events(room.key))
         self.number = 0
-        self.refuses = False
+        self.refuses = self.unassessed = False
         self.made: list[SetState] = []
         self.told: list[Card] = []
         nothing: Any = SimpleNamespace()
@@ -60,7 +60,7 @@ class World:
             ghosts=GHOSTS,
             projection=self.projection,
             provisioner=SimpleNamespace(applying=False),
-            governance=SimpleNamespace(repair=self._repair, settled=True),
+            governance=SimpleNamespace(repair=self._repair, settled=True, waits=lambda _change: self.unassessed),
             lanes=SimpleNamespace(enact=self._enact),
             database=database,
         )
@@ -178,6 +178,16 @@ async def test_what_is_only_warned_of_stands_and_is_told_once_until_it_changes(d
     await world.happens(NAME, {"name": "Again"})
     await world.quiet()
     assert len(world.told) == 2
+    await world.watch.close()
+
+
+async def test_what_waits_for_a_risk_assessment_is_not_put_back_and_is_told_to_stand(database: Database) -> None:
+    world = World(database)
+    world.unassessed = True
+    await world.happens(RULES, OPEN)
+    await world.quiet()
+    assert world.made == []
+    assert [card.text for card in world.told] == ["card.drift.stands"]
     await world.watch.close()
 
 
