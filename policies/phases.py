@@ -57,6 +57,9 @@ def class_of_state(event_type: str, before: Content | None, after: Content) -> C
     if event_type == "m.room.power_levels":
         powers = power_movement(before, after)
         silenced = "events_default" in powers.tightened and not powers.first
+        if "events_default" in powers.widened and not powers.first:
+            # Nobody reads more. But whom only moderators could write to can be hurt, lured and named by everybody now.
+            return "exposing"
         return "disruptive" if powers.lowered or silenced else "safe"
     moved = movement(event_type, before, after)
     if event_type == "m.room.retention" and moved.tightens:

@@ -26,6 +26,7 @@ from appservice.operations.beginning import (
     put,
     put_first_steps,
     signposts,
+    take_first_steps,
 )
 from policies.beginning import (
     Answers,
@@ -63,7 +64,7 @@ def begin(folder: Path, answers_file: Path | None, out: Console, err: Console, *
             raise CannotBegin("--json goes with --answers: a program cannot be asked questions.")
         if not sys.stdin.isatty():
             raise CannotBegin("This asks questions, and nobody is here to answer. Write them down: --answers FILE.yaml")
-        make_ready(folder)
+        _make_ready(folder, err)
         status = _conclude(folder, _Dialogue(folder, out).answers(), out, as_json=False)
         if status == OK:  # what was answered stands in the files now
             forget(folder)
@@ -85,10 +86,15 @@ def _from_file(folder: Path, path: Path, out: Console, err: Console, *, as_json:
     if read is None or read.answers is None:
         _tell(findings, out, err, as_json=as_json)
         return BAD_INPUT
-    make_ready(folder)
+    _make_ready(folder, err)
     for finding in findings:
         err.print(Text(str(finding)))
     return _conclude(folder, read.answers, out, as_json=as_json)
+
+
+def _make_ready(folder: Path, err: Console) -> None:
+    if make_ready(folder):
+        err.print(Text("The last time this was cut off while it wrote. What there was of it is taken away; we go on."))
 
 
 def _tell(findings: tuple[Finding, ...], out: Console, err: Console, *, as_json: bool) -> None:
@@ -101,17 +107,20 @@ def _tell(findings: tuple[Finding, ...], out: Console, err: Console, *, as_json:
 
 def _conclude(folder: Path, answers: Answers, out: Console, *, as_json: bool) -> int:
     verdict = judge(answers, signposts())
-    files = written(answers)
+    files, stays = written(answers), False
     if files is None:
         path = put_first_steps(folder, first_steps(verdict))
         made = [] if path is None else [path]
     else:
         made = list(put(folder, *files))
+        stays = not take_first_steps(folder)
     if as_json:
         said = {**asdict(verdict), "files": [str(path) for path in made]}
         out.print(json.dumps(said, indent=2), markup=False, highlight=False)
     else:
         _print_verdict(verdict, made, folder, out)
+        if stays:
+            out.print(Text(f"{FIRST_STEPS} is older, and does not hold any more. You changed it, so we left it there."))
     return NOT_YET if files is None else OK
 
 

@@ -39,7 +39,7 @@ _OUTCOMES = {"done": ("✓", "green"), "failed": ("✗", "red"), "held": ("…",
 _CLASSES = {
     "safe": ("+", "safe"),
     "disruptive": ("!", "disruptive: takes something away"),
-    "exposing": ("!", "exposing: lets more people in, or read"),
+    "exposing": ("!", "exposing: lets more people in, read, or write"),
     "one_way": ("!", "cannot be undone"),
 }
 _SAFE, _CAREFUL = "green", "yellow"

@@ -120,6 +120,8 @@ PLAN_TEXTS: Mapping[str, Text] = {
     "plan.which": _answer("plan.which"),
     "plan.which_group": _answer("plan.which_group"),
     "plan.undo_which": _answer("plan.undo_which"),
+    "plan.undo_put_back": _answer("plan.undo_put_back", "plan"),
+    "plan.undo_not_done": _answer("plan.undo_not_done", "plan"),
     "set.how": _answer("set.how"),
     "set.how.capacity": _answer("set.how.capacity"),
     "set.how.welcome": _answer("set.how.welcome"),

@@ -145,7 +145,7 @@ class PolicyWords:
         community, sender = facts.room.community, item.event.sender
         number = _number(asked.rest)
         known = plans.by_number(community, number) if number is not None else None
-        group = known.group if known is not None and known.what == "set" else ""
+        group = known.group if known is not None and known.what != "undo" else ""
         if rules.may_change(community, sender, group):
             yield self._propose(item, facts, "undo", group, undoes=number)
         else:

@@ -1,7 +1,8 @@
 """Slow mode: each person waits a while between two messages. Kind first, never in the way of help, and nothing is lost.
 
 The first message in a day that comes too soon stays, and its author is asked to wait. Later ones are taken away and
-given back in private. Nobody is slowed who is in distress, and nobody in a room in which somebody needs help.
+given back in private. Nobody is slowed who is in distress, or asked us to be quiet, and nobody in a room in which somebody
+needs help.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class SlowMode:
             return
         if facts.in_distress(event.sender) or moderates(room, facts, event.sender):
             return
+        if event.sender in facts.quiet:
+            return  # they could not be told, nor given their words back (CARE, rule 6): words weigh more than pace
         told: Item = {
             "person": event.sender,
             "room": event.room_id,

@@ -28,7 +28,8 @@ class Proposal:
     `what`: `plan` (make the rooms follow what is in force), `set` (a key of one group), `undo` (an applied plan). `group`:
     the one that it is about, "" for all; `group`, `key` and `value` are what is to be set, `undoes` is the number of what
     is to be undone. `digest`: of the plan that was shown. `lines` are what the card says, as items of a text; gone when
-    they are of no use any more. `cards`: (room id, event id). `why`: what was in the way. Times in ms since 1970.
+    they are of no use any more; `about` whom the plan gives or takes something, None if an older version did not note it.
+    `cards`: (room id, event id). `why`: what was in the way. Times in ms since 1970.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Proposal:
     why: str = ""
     left: int = 0
     lines: tuple[dict[str, str], ...] = ()
+    about: tuple[str, ...] | None = None
     cards: tuple[tuple[str, str], ...] = ()
 
     @property

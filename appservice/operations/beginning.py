@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,10 @@ KEPT: Final = ".inglenook-init.json"
 POLICY: Final = "policy.yaml"
 PEOPLE: Final = "people.yaml"
 FIRST_STEPS: Final = "what-to-do-first.txt"
+#: What is being written, while it is: whoever is cut off in between finds out by it what is ours.
+WRITING: Final = ".inglenook-init-writing.json"
+#: Before the last word of a text of ours: a mark by which we see that nobody changed it.
+_MARK: Final = "(We wrote this. This is our mark: "
 MAX_KEPT: Final = 1024 * 1024  # bytes; two dozen answers are a few KiB
 
 _SHARED_FILE: Final = 0o644  # the policy names nobody; the umask may take from it
@@ -35,6 +40,7 @@ __all__ = [
     "put",
     "put_first_steps",
     "signposts",
+    "take_first_steps",
 ]
 
 
@@ -48,15 +54,20 @@ def signposts() -> tuple[Signpost, ...]:
     return signposts_of(table.read_text(encoding="utf-8"))
 
 
-def make_ready(folder: Path) -> None:
-    """Make the folder if need be. Raises `CannotBegin` if it is none, or holds a policy: nothing is written over."""
+def make_ready(folder: Path) -> bool:
+    """Make the folder if need be; return whether what an earlier run was cut off in was taken away.
+
+    Raises `CannotBegin` if it is none, or holds a policy: nothing is written over.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        cleared = _clear(folder)
         for name in (POLICY, PEOPLE):
             if os.path.lexists(folder / name):
                 raise CannotBegin(f"There is a {name} in {folder} already. Choose an empty folder, or move it away.")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise CannotBegin(f"We may not write in {folder}. Choose a folder of your own.")
+        return cleared
     except (OSError, ValueError) as error:
         raise _refused(folder, error) from None
 
@@ -100,29 +111,86 @@ def forget(folder: Path) -> None:
 def put(folder: Path, policy: str, people: str) -> tuple[Path, Path]:
     """Write the two files, both or none, and never over another. Returns where they are."""
     to = folder / POLICY, folder / PEOPLE
-    _create(to[1], people, PRIVATE_FILE)
+    note = folder / WRITING
     try:
-        _create(to[0], policy, _SHARED_FILE)
-    except BaseException:
-        to[1].unlink(missing_ok=True)
-        raise
+        write_private(note, json.dumps({POLICY: policy, PEOPLE: people}))
+    except (OSError, ValueError) as error:
+        raise _refused(note, error) from None
+    try:
+        _create(to[1], people, PRIVATE_FILE)
+        try:
+            _create(to[0], policy, _SHARED_FILE)
+        except BaseException:
+            to[1].unlink(missing_ok=True)
+            raise
+    finally:
+        note.unlink(missing_ok=True)
     return to
+
+
+def _clear(folder: Path) -> bool:
+    """Take away what a run of ours was cut off in: files that hold just what it was writing, or the beginning of it."""
+    note = folder / WRITING
+    if not note.is_file():
+        return False
+    try:
+        writing = json.loads(note.read_bytes()[:MAX_KEPT])
+    except (ValueError, RecursionError):
+        writing = None
+    ours: dict[str, str] = writing if isinstance(writing, dict) else {}
+    found = {name: folder / name for name in (POLICY, PEOPLE) if (folder / name).is_file()}
+    texts = {name: str(ours.get(name, "")).encode() for name in found}
+    is_ours = {name: len(texts[name]) > 0 and texts[name].startswith(path.read_bytes()) for name, path in found.items()}
+    whole = len(found) == 2 and all(found[name].read_bytes() == texts[name] for name in found)
+    cut_off = bool(found) and all(is_ours.values()) and not whole
+    if cut_off:
+        for path in found.values():
+            path.unlink()
+    note.unlink()
+    return cut_off
 
 
 def put_first_steps(folder: Path, text: str) -> Path | None:
     """Write what to do first, over an earlier text of ours only. Returns where, or None if something else is there."""
     path = folder / FIRST_STEPS
     try:
-        if os.path.lexists(path):
-            if not path.is_file():
-                return None
-            with path.open("rb") as file:
-                if not file.read(100).startswith(NOT_YET_TITLE.encode()):
-                    return None
-        write_private(path, text)
+        if os.path.lexists(path) and not _is_ours(path):
+            return None
+        write_private(path, f"{text}{_MARK}{_mark(text.encode())})\n")
     except (OSError, ValueError) as error:
         raise _refused(path, error) from None
     return path
+
+
+def take_first_steps(folder: Path) -> bool:
+    """Take away what an earlier run said to do first, which does not hold any more.
+
+    Return False if a text of that sort stays there, since somebody changed it.
+    """
+    path = folder / FIRST_STEPS
+    try:
+        if not path.is_file():
+            return True
+        if _is_ours(path):
+            path.unlink()
+            return True
+        with path.open("rb") as file:
+            return not file.read(100).startswith(NOT_YET_TITLE.encode())
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a text of ours stands there as we wrote it."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    with path.open("rb") as file:
+        text, mark, rest = file.read(MAX_KEPT).rpartition(_MARK.encode())
+    return bool(mark) and rest == f"{_mark(text)})\n".encode()
+
+
+def _mark(text: bytes) -> str:
+    return sha256(text).hexdigest()[:8]
 
 
 def _create(path: Path, text: str, mode: int) -> None:

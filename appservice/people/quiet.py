@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from appservice.flow import BeQuiet, DirectMessage, Effect
+from appservice.flow import BeQuiet, DirectMessage, Effect, GiveBack
 from appservice.store import Commit, Questions
 
 _NAME: Final = "quiet/"
@@ -40,7 +40,10 @@ class Quiet:
         (self._people.add if quiet else self._people.discard)(user_id)
 
     def wants(self, effect: DirectMessage) -> bool:
-        """Whether its person wants this message."""
-        if effect.user_id not in self._people or effect.rule == _ANSWERS:
+        """Whether its person wants this message.
+
+        What was taken from them before they asked for quiet is given back: else their words would be lost untold.
+        """
+        if effect.user_id not in self._people or effect.rule == _ANSWERS or isinstance(effect, GiveBack):
             return True
         return not effect.text.startswith(_OUR_OWN_WORDS)

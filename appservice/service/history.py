@@ -78,7 +78,10 @@ def to_undo(entries: Sequence[Applied], in_force: str, number: int | None = None
     else:
         found = next((one for one in entries if one.number == number), None)
         if found is None:
-            raise NothingToUndo(f"There is no {plan_id(number)}. `inglenook plans` lists what was applied.")
+            raise NothingToUndo(
+                f"There is no {plan_id(number)}. `inglenook plans` lists what was applied. What only put back what somebody "
+                "changed by hand is not among it: no word of the policy changed, so there is nothing to go back to."
+            )
     if not standing(entries, found):
         by = plan_id(found.undone_by or 0)
         raise NothingToUndo(f"{found.id} is undone already, by {by}. To have it back: inglenook undo {by}")

@@ -114,5 +114,6 @@ def _read(record: bytes) -> Proposal:
     fields: dict[str, Any] = orjson.loads(record)
     fields["state"] = PlanState(fields["state"])
     fields["lines"] = tuple(fields["lines"])
+    fields["about"] = tuple(about) if (about := fields.get("about")) is not None else None
     fields["cards"] = tuple((room, event) for room, event in fields["cards"])
     return Proposal(**fields)

@@ -108,7 +108,10 @@ class PlanCards:
         return room is not None and room.place in _HOUSE
 
     def _all_may_read(self, room_id: str, proposal: Proposal) -> bool:
-        """Whether each who reads in a room may do what a card there says, and none has an open case (CARE, rule 4)."""
+        """Whether each who reads in a room may do what a card there says, and it is about none of them.
+
+        Not whether a case about one of them is open: a card that stands elsewhere for that would tell of it (CARE, rule 4).
+        """
         room = self._core.projection.room(room_id)
         if room is None or room.place not in _HOUSE:
             return True  # a private room
@@ -118,7 +121,9 @@ class PlanCards:
             if user_id not in self._core.ghosts and membership in {"join", "invite"}
         ]
         return all(
-            self.may(proposal.community, one, proposal.group) and not self._has_case(proposal.community, one)
+            self.may(proposal.community, one, proposal.group)
+            and proposal.about is not None
+            and one not in proposal.about
             for one in readers
         )
 

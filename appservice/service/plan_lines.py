@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from policies.changes import CLASSES, Change, Remove, SetState
+from policies.changes import CLASSES, BringOver, Change, Invite, KeepOut, Remove, SetState
 from policies.desired import MANAGED_TYPE
 from policies.layers import Layer
 from policies.movements import power_movement
@@ -16,7 +16,7 @@ SHOWN: Final = 8
 #: Characters of one change.
 _LONGEST: Final = 300
 
-__all__ = ["SHOWN", "lines_of", "loses", "set_lines", "told"]
+__all__ = ["SHOWN", "concerned", "lines_of", "loses", "set_lines", "told"]
 
 
 def told(plan: Plan, group: str = "") -> list[Change]:
@@ -35,6 +35,18 @@ def loses(change: Change) -> frozenset[str]:
     if isinstance(change, SetState) and change.type == "m.room.power_levels":
         return frozenset(shift.user_id for shift in power_movement(change.before, change.after).lowered)
     return frozenset()
+
+
+def concerned(plan: Plan) -> tuple[str, ...]:
+    """Return the user ids of those to whom a plan gives something, or from whom it takes something."""
+    found: set[str] = set()
+    for change in plan.changes:
+        if isinstance(change, Invite | Remove | BringOver | KeepOut):
+            found.add(change.user_id)
+        elif isinstance(change, SetState) and change.type == "m.room.power_levels":
+            moved = power_movement(change.before, change.after)
+            found.update(shift.user_id for shift in (*moved.raised, *moved.lowered))
+    return tuple(sorted(found))
 
 
 def lines_of(plan: Plan, group: str, hidden: Callable[[Collection[str]], bool]) -> list[dict[str, str]]:

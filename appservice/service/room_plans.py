@@ -37,7 +37,7 @@ from appservice.service.history import NothingToUndo
 from appservice.service.member_notices import MemberNotices
 from appservice.service.plan_book import GOOD_FOR_MS, PlanBook
 from appservice.service.plan_cards import PlanCards
-from appservice.service.plan_lines import lines_of, set_lines, told
+from appservice.service.plan_lines import concerned, lines_of, set_lines, told
 from appservice.service.policy_files import BadPolicy, Said
 from appservice.store import StoreRefused
 from policies.layers import Layer, layered, written_value
@@ -52,6 +52,8 @@ log = structlog.get_logger()
 _EVERY_S: Final = 1.0
 #: ms until an apply is tried again that the homeserver or the store was not there for, or that came before we were ready.
 _AGAIN_MS: Final = 1_000
+#: States of plans by which something was, or is being, put in force.
+_HAPPENED: Final = {PlanState.BEGUN, PlanState.DONE, PlanState.PARTLY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,11 @@ class RoomPlans:
         return self._drafted(effect, planned, lines)
 
     async def _undoing(self, effect: ProposePlan, said: Said) -> _Draft | _Answer:
+        known = self.book.by_number(effect.community, effect.undoes) if effect.undoes is not None else None
+        if known is not None and known.state not in _HAPPENED:
+            return _Answer("plan.undo_not_done", {"plan": known.name})
+        if known is not None and known.what == "plan":
+            return _Answer("plan.undo_put_back", {"plan": known.name})
         found = await self._core.governance.plan_undo(effect.undoes)
         lines = [{"part": "undoes", "undoes": found.past.applied.id}]
         lines += set_lines(said.layers.kept, found.said.layers.kept, self._name)
@@ -216,6 +223,7 @@ class RoomPlans:
             value=effect.value,
             undoes=effect.undoes,
             lines=draft.lines,
+            about=concerned(draft.plan),
         )
         await self._core.database.insist(self.book.keep(proposal))
         return proposal

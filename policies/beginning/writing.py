@@ -19,7 +19,7 @@ from policies.beginning.judgement import Reason, Verdict, judge
 from policies.beginning.questions import QUESTIONS
 from policies.beginning.reading import is_visible
 from policies.beginning.sensitive import telling_words
-from policies.defaults import Kind, Tier
+from policies.defaults import TIERS, Kind, Tier
 from policies.hours import StaffedHours
 from policies.versions import CURRENT
 from policies.written import MAX_SLUG
@@ -147,6 +147,8 @@ def _policy(answers: Answers, verdict: Verdict, groups: tuple[_Group, ...], hour
         yield f"    purpose: {_quoted(group.purpose)}"
         yield f"    kind: {group.kind} # {_DOORS[group.kind]}"
         yield f"    tier: {group.tier} # {_RISKS[group.tier]}"
+        yield f"    # Messages stay for {TIERS[group.tier].kept_days} days, then they are deleted for good."
+        yield '    # For less time: write "retention: 30 days" here.'
         if group.tier == "high":
             yield "    accept_limits: # people can write to each other alone; that cannot be stopped yet"
             yield f"      because: {_quoted(answers.accept_why)}"

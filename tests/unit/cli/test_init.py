@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from appservice.cli import app
+from appservice.operations import beginning
 from tests.support.beginnings import GO, NOT_YET, SMALLER, answers_file
 from tests.support.paths import CHECKOUT
 from tests.support.reading import grade, sentences
@@ -76,6 +79,57 @@ def test_a_later_not_yet_replaces_the_earlier_text_and_no_file_of_anybody_else(f
     assert done.exit_code == 1
     assert "a file of yours" in done.output
     assert (folder / "what-to-do-first.txt").read_text("utf-8") == "Buy milk."
+
+
+def test_a_later_go_takes_away_what_was_to_be_done_first_unless_somebody_changed_it(folder: Path) -> None:
+    init(folder, {"asked": 0})
+    done = init(folder, {})
+    assert done.exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["people.yaml", "policy.yaml"]
+    for path in folder.iterdir():
+        path.unlink()
+    init(folder, {"asked": 0})
+    first = folder / "what-to-do-first.txt"
+    changed = first.read_text("utf-8").replace("1. ", "1. (Jo does this) ")
+    first.write_text(changed, encoding="utf-8")
+    assert "a file of yours" in init(folder, {"deputy": "none"}).output
+    done = init(folder, {})
+    assert done.exit_code == 0
+    assert "does not hold any more" in done.output
+    assert first.read_text("utf-8") == changed
+
+
+@pytest.mark.parametrize("upto", [0, 40, None], ids=["nothing of it", "a part of it", "all of it"])
+def test_a_run_that_was_killed_between_its_two_files_is_gone_on_with(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, upto: int | None
+) -> None:
+    def killed(path: Path, text: str, mode: int) -> None:
+        path.write_text(text[:upto], encoding="utf-8")
+        os._exit(9)
+
+    monkeypatch.setattr(beginning, "_create", killed)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            init(folder, {})
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    assert (folder / "people.yaml").exists()
+    done = init(folder, {"asked": 7})
+    assert done.exit_code == 0, done.output
+    assert "cut off while it wrote" in done.output
+    assert sorted(path.name for path in folder.iterdir()) == ["people.yaml", "policy.yaml"]
+
+
+def test_a_people_file_that_somebody_changed_after_a_kill_stays(folder: Path) -> None:
+    folder.mkdir()
+    note = {"policy.yaml": "schema: 2", "people.yaml": "schema: 1"}
+    (folder / beginning.WRITING).write_text(json.dumps(note), encoding="utf-8")
+    (folder / "people.yaml").write_text("schema: 1 # mine", encoding="utf-8")
+    done = init(folder, {})
+    assert done.exit_code == 2
+    assert (folder / "people.yaml").read_text("utf-8") == "schema: 1 # mine"
 
 
 @pytest.mark.parametrize("name", ["policy.yaml", "people.yaml"])

@@ -12,6 +12,7 @@ from appservice.detection.care_gate import care_gate
 from appservice.detection.slow_mode import RESTS_MS, SlowMode, TurnBook
 from appservice.flow import (
     Audience,
+    BeQuiet,
     Case,
     CaseEvent,
     Concerned,
@@ -29,6 +30,7 @@ from appservice.flow import (
     RoomFacts,
     Track,
 )
+from appservice.people import Quiet
 from policies.governed_rooms import governed_power_levels
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, SERVER
 
@@ -46,6 +48,7 @@ class Room:
     concerns: dict[str, tuple[ConcernFact, ...]] = field(default_factory=dict)
     others: list[Any] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    quiet: set[str] = field(default_factory=set)
     n: int = 0
 
     def __post_init__(self) -> None:
@@ -62,7 +65,7 @@ class Room:
         item = EventInput(SERVER, event, origin, at)
         levels = governed_power_levels({ROSA: 50})
         room = RoomFacts(room_id, Place.GROUP, "hearth", group, state={("m.room.power_levels", ""): levels})
-        facts = Facts(at, room, GHOSTS, SERVER, concerns=self.concerns, turns=self.turns)
+        facts = Facts(at, room, GHOSTS, SERVER, concerns=self.concerns, quiet=self.quiet, turns=self.turns)
         decided = [*(make(item) for make in self.others), *SlowMode({"lounge": PAUSE}).handle(item, facts)]
         self.effects = care_gate(item, facts, decided)
         self.undo = self.turns.heard(item, facts, self.effects).undo
@@ -126,6 +129,25 @@ def test_each_person_and_each_room_has_its_own_pace_and_other_groups_none() -> N
 
 def test_those_who_moderate_are_not_slowed() -> None:
     assert Room().all(0, 1, 2, person=ROSA) == ["stays"] * 3
+
+
+def test_care_06_nothing_is_taken_from_who_asked_for_quiet_and_could_not_be_told() -> None:
+    room = Room()
+    assert room.all(0, 1, 2) == ["stays", "asked", "taken"]
+    room.quiet.add(SAM)
+    assert room.all(3, 4) == ["stays"] * 2
+    assert room.says(4, person="@mia:hearth.example") == "stays"
+    assert room.says(5, person="@mia:hearth.example") == "asked", "others wait as ever"
+
+
+def test_care_06_words_that_were_taken_before_somebody_asked_for_quiet_are_given_back() -> None:
+    room, quiet = Room(), Quiet(SERVER)
+    room.all(0, 1, 2)
+    [back] = [one for one in room.effects if isinstance(one, GiveBack)]
+    quiet.note(BeQuiet(source="$q", rule="requests", lane=back.lane, user_id=SAM, quiet=True))
+    assert quiet.wants(back)
+    asked = DirectMessage(source="$a", rule="slow_mode", lane=back.lane, user_id=SAM, text="your.slow_mode")
+    assert not quiet.wants(asked)
 
 
 def test_care_01_nobody_is_slowed_who_is_in_distress_or_says_so_now() -> None:

@@ -330,11 +330,21 @@ def test_nothing_is_widened_while_somebody_is_there_who_may_not_be(
             assert not moved.widens or change.phase == "publish"
             assert not moved.tightens or moved.widens or change.phase == "lock"
             shown = change.type == "m.space.child" and change.phase == "publish"  # to others than before
-            assert moved.widens or shown or change.change_class != "exposing"
+            assert moved.widens or shown or _lets_all_write(change) or change.change_class != "exposing"
             assert not moved.widens or change.change_class == "exposing"
         if isinstance(change, SetState) and change.type == "m.room.power_levels":
             lowered = power_movement(change.before, change.after).lowered
-            assert not lowered or (change.phase, change.change_class) == ("demote", "disruptive")
+            assert not lowered or change.phase == "demote"
+            assert not _lets_all_write(change) or change.change_class == "exposing"
+            assert not lowered or _lets_all_write(change) or change.change_class == "disruptive"
+
+
+def _lets_all_write(change: SetState) -> bool:
+    """Whether people may write from now on who could not, in a room that had powers before."""
+    if change.type != "m.room.power_levels":
+        return False
+    moved = power_movement(change.before, change.after)
+    return "events_default" in moved.widened and not moved.first
 
 
 @EXAMPLES
@@ -348,7 +358,9 @@ def test_people_lose_first_then_are_asked_in_and_only_then_is_anything_exposed_o
         link = state is not None and state.type == "m.space.child" and state.after.get("via")
         if isinstance(change, CreateRoom):
             continue  # nobody is in it, and nothing leads to it yet
-        if isinstance(change, AddAddress) or link or change.change_class == "exposing":
+        # Powers are one event: one that takes from some and lets all write goes with what takes.
+        shows = change.change_class == "exposing" and change.phase != "demote"
+        if isinstance(change, AddAddress) or link or shows:
             showing.append(place)
         elif isinstance(change, Invite | JoinGuardian):
             giving.append(place)

@@ -28,7 +28,7 @@ from appservice.flow import (
     RoomFacts,
     TakePlan,
 )
-from appservice.service.plan_book import GOOD_FOR_MS
+from appservice.service.plan_book import GOOD_FOR_MS, PlanBook
 from appservice.service.room_plans import RoomPlans
 from policies.changes import Remove
 from policies.desired import MANAGED_TYPE
@@ -316,13 +316,47 @@ async def test_a_card_stands_in_a_room_of_the_house_only_where_each_reader_may_d
     for members, case, place in (
         (both, None, "!house"),
         (both | {MODERATOR: "invite"}, None, f"!private-{LEAD}"),
-        (both, DEPUTY, f"!private-{LEAD}"),  # somebody there has a case: nothing is shown among the others
+        (both, DEPUTY, "!house"),  # a card that is missing would tell of the case
     ):
         async with desk(fresh_store(tmp_path)) as made:
             made.rooms["!house"] = house(members)
             made.cases |= {case} if case else set()
             await made.asked(room_id="!house")
             assert made.said[-1].room_id == place
+
+
+async def test_care_04_a_card_about_somebody_who_reads_there_is_private_whether_a_case_is_open_or_not(
+    tmp_path: Path,
+) -> None:
+    removes = Plan("leeds-carers", "p", (Remove("bereaved", "!b", "After caring", DEPUTY),))
+
+    async def plan(_files: Any) -> tuple[None, Plan]:
+        return None, removes
+
+    for case, members in ((False, {LEAD, DEPUTY}), (True, {LEAD, DEPUTY}), (True, {LEAD})):
+        async with desk(fresh_store(tmp_path)) as made:
+            made.rooms["!house"] = house(dict.fromkeys(members, "join"))
+            made.cases |= {DEPUTY} if case else set()
+            made.governance.plan = plan  # type: ignore[method-assign, assignment]
+            proposal = await made.asked("plan", room_id="!house")
+            assert made.said[-1].room_id == ("!house" if DEPUTY not in members else f"!private-{LEAD}")
+            again = PlanBook(SERVER, made.life.clock)
+            await again.load(made.database)
+            assert again.by_id(proposal.id) == made.plans.book.by_id(proposal.id)
+
+
+async def test_a_plan_that_put_back_what_was_changed_by_hand_cannot_be_undone_and_the_answer_says_why(
+    tmp_path: Path,
+) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        made.comes_in(f"@x:{SERVER}")
+        plan = await made.asked("plan")
+        await made.do(asks("undo", source="$early", undoes=plan.number))
+        assert (made.said[-1].text, made.said[-1].items[0]["plan"]) == ("plan.undo_not_done", plan.name)
+        await made.yes(plan)
+        assert made.state(plan) is PlanState.DONE
+        await made.do(asks("undo", source="$late", undoes=plan.number))
+        assert (made.said[-1].text, made.said[-1].items[0]["plan"]) == ("plan.undo_put_back", plan.name)
 
 
 async def test_a_card_is_edited_without_names_once_somebody_came_in_who_may_not(tmp_path: Path) -> None:
