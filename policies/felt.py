@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
-from policies.intent import history_of, join_rule_of, pause_of, posting_level_of
+from policies.intent import history_of, join_rule_of, pause_of, posting_level_of, publish_of
 from policies.keeping import kept
 from policies.schema import Group, Policy
 
@@ -21,7 +21,13 @@ def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
     found: dict[str, Mapping[str, str]] = {}
     for group_id, group in sorted(after.groups.items()):
         was = before.groups.get(group_id)
-        if was is not None and (told := dict(_felt(was, group, _history(before, was), _history(after, group)))):
+        if was is None:
+            continue
+        told = dict(_felt(was, group, _history(before, was), _history(after, group)))
+        listed = publish_of(after, group) == "directory"
+        if listed is not (publish_of(before, was) == "directory"):
+            told["new_publish"] = "listed" if listed else "unlisted"
+        if told:
             found[group_id] = told
     return found
 

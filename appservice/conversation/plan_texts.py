@@ -135,7 +135,7 @@ PLAN_TEXTS: Mapping[str, Text] = {
 }
 
 
-_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_retention", "new_capacity")
+_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_retention", "new_capacity", "new_publish")
 
 
 def _nothing_named(items: Items) -> tuple[Items, ...]:
@@ -161,6 +161,7 @@ CHANGED_TEXTS: Mapping[str, Text] = {
             _new("retention", "none"),
             part("changed.capacity", "new_capacity", said=_given_but("new_capacity", "none")),
             _new("capacity", "none"),
+            *(_new("publish", value) for value in ("listed", "unlisted")),
         ),
         notice=True,
     ),

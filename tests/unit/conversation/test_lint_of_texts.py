@@ -87,6 +87,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "new_slow": (None, "30s", "none"),
     "new_retention": (None, "30", "none"),
     "new_capacity": (None, "12", "none"),
+    "new_publish": (None, "listed", "unlisted"),
 }
 #: Fields whose values are tried in all ways together; of fields in different sets, one set at a time.
 TOGETHER = (
@@ -110,6 +111,7 @@ TOGETHER = (
     ("plan", "group", "setting", "value", "words", "waiting"),
     ("new_history", "new_join", "new_posting"),
     ("new_slow", "new_retention", "new_capacity"),
+    ("new_join", "new_publish"),
 )
 #: The same in lists of several items.
 IN_LISTS = (
