@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from policies.changes import BringOver, Change, Invite, KeepOut, LeaveOld, Retire, Unlist
-from policies.desired import LEFT_TO_PEOPLE, Content, DesiredRoom, StateKey
+from policies.changes import BringOver, Change, Invite, KeepOut, LeaveOld, Retire, SetListing, Unlist
+from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, Content, DesiredRoom, StateKey
+from policies.listing import listing_differs, plain_mark
 from policies.movements import same
 from policies.observed import Identities, Membership, ObservedRoom
 from policies.succession import (
@@ -109,14 +110,23 @@ def carried_state(room: DesiredRoom, old: ObservedRoom) -> dict[StateKey, Conten
     return state
 
 
-def closing(room: DesiredRoom, new_id: str, old: ObservedRoom, identities: Identities) -> Iterator[Change]:
-    """Yield what closes the old room; its tombstone, by which it counts as closed, comes last."""
+def closing(
+    room: DesiredRoom, new_id: str, old: ObservedRoom, mark: Content | None, identities: Identities
+) -> Iterator[Change]:
+    """Yield what closes the old room; its tombstone, by which it counts as closed, comes last.
+
+    mark: our own one there, None where it says nothing that can be believed.
+    """
     user_id = closer(old, identities)
     if user_id is None or finished(old, new_id, identities):
         return
     by: Literal["steward", "guardian"] = "steward" if user_id == identities.steward else "guardian"
-    if old.listed:
-        yield Unlist(room.key, old.room_id, room.name)
+    if not is_ours(old, identities):
+        if old.listed:
+            yield Unlist(room.key, old.room_id, room.name)
+    elif listing_differs(old, mark, listed=False):
+        before, after = old.state.get((MANAGED_TYPE, "")), plain_mark(mark or room.state[MANAGED_TYPE, ""])
+        yield SetListing(room.key, old.room_id, room.name, False, before, after, over=True, by=by)
     rules = old.state.get(JOIN_RULES)
     if rules is None or rules.get("join_rule") != "invite":
         yield Retire(room.key, old.room_id, room.name, *JOIN_RULES, rules, {"join_rule": "invite"}, by)

@@ -13,8 +13,10 @@ from pydantic import TypeAdapter
 
 from policies.creation import Body, body_with_ids, fill_id, key_of, with_ids
 from policies.desired import Content, RoomKey
+from policies.in_room import InRoom
+from policies.listing import SetListing, Unlist
 from policies.phases import CLASSES, PHASES, ChangeClass, Phase, class_of_state, phase_of_state
-from policies.plain_words import entry_words, named, quoted, retired_words, state_words
+from policies.plain_words import entry_words, named, retired_words, state_words
 
 __all__ = [
     "CLASSES",
@@ -34,6 +36,7 @@ __all__ = [
     "Remove",
     "RemoveAddress",
     "Retire",
+    "SetListing",
     "SetState",
     "Unlist",
     "change_from_record",
@@ -44,43 +47,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class _InRoom:
-    """What every change has.
-
-    room: the key of the room; room_id: its id, or the placeholder `{room:KEY}`; name: as the policy calls it.
-    `calls`: how many calls to the homeserver making it takes.
-    """
-
-    do: ClassVar[str]
-    calls: ClassVar[int] = 1
-    _phase: ClassVar[Phase]
-    _class: ClassVar[ChangeClass] = "safe"
-
-    room: RoomKey
-    room_id: str
-    name: str
-
-    @property
-    def phase(self) -> Phase:
-        """The phase in which it is made."""
-        return self._phase
-
-    @property
-    def change_class(self) -> ChangeClass:
-        """How much care it asks for."""
-        return self._class
-
-    def describe(self) -> str:
-        """Return what the change means, in a line of plain words that begins with the room's name."""
-        return f"{quoted(self.name)}: {self.words()}"
-
-    def words(self) -> str:
-        """Return what the change means, in sentences about the room."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRoom(_InRoom):
+class CreateRoom(InRoom):
     """The steward makes a room, with the guardian invited. `body` is the whole body of createRoom.
 
     Safe: nobody is in it, and nothing was said there. But a room that can leave the homeserver is a choice of the policy
@@ -112,7 +79,7 @@ class CreateRoom(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class InviteGuardian(_InRoom):
+class InviteGuardian(InRoom):
     """The steward invites the guardian into a room that stands half made."""
 
     do: ClassVar[str] = "invite_guardian"
@@ -125,7 +92,7 @@ class InviteGuardian(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class JoinGuardian(_InRoom):
+class JoinGuardian(InRoom):
     """The guardian joins a room that it was invited to."""
 
     do: ClassVar[str] = "join_guardian"
@@ -138,7 +105,7 @@ class JoinGuardian(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class AddAddress(_InRoom):
+class AddAddress(InRoom):
     """The address (`#alias:server`) is made to point at the room; `m.room.canonical_alias` follows as a `SetState`."""
 
     do: ClassVar[str] = "add_address"
@@ -151,7 +118,7 @@ class AddAddress(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class HideAddress(_InRoom):
+class HideAddress(InRoom):
     """The address leads nowhere any more, and the room no longer says that it has it."""
 
     do: ClassVar[str] = "hide_address"
@@ -161,11 +128,11 @@ class HideAddress(_InRoom):
     address: str
 
     def words(self) -> str:
-        return f"The address {named(self.address)} leads to it no longer: other servers could ask where it leads."
+        return f"The address {named(self.address)} leads to it no longer: whoever guesses it could ask where it leads."
 
 
 @dataclass(frozen=True, slots=True)
-class SetState(_InRoom):
+class SetState(InRoom):
     """The steward writes a state event.
 
     before: the content that holds now, None if there is no such event. subject: the name of the room that a link leads
@@ -196,7 +163,7 @@ class SetState(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class Invite(_InRoom):
+class Invite(InRoom):
     """The steward invites a person who is approved; `asked` if the person has knocked, which this answers."""
 
     do: ClassVar[str] = "invite"
@@ -211,7 +178,7 @@ class Invite(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class Remove(_InRoom):
+class Remove(InRoom):
     """The steward removes a person who may not be there, or withdraws an invite (`invited`): a kick either way.
 
     earlier: it is a closed room whose place another one took; what was said there can still be read.
@@ -234,7 +201,7 @@ class Remove(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class BringOver(_InRoom):
+class BringOver(InRoom):
     """A person of this homeserver who is in the old room is joined to the new one; who blocks invites, or ignores us, is
     invited instead."""
 
@@ -248,7 +215,7 @@ class BringOver(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepOut(_InRoom):
+class KeepOut(InRoom):
     """The steward bans a person from the new room who is banned from the old one."""
 
     do: ClassVar[str] = "keep_out"
@@ -261,7 +228,7 @@ class KeepOut(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveAddress(_InRoom):
+class RemoveAddress(InRoom):
     """The address stops leading to the old room (`room_id`), so that it can lead to the new one."""
 
     do: ClassVar[str] = "remove_address"
@@ -274,18 +241,7 @@ class RemoveAddress(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class Unlist(_InRoom):
-    """The old room is taken out of the homeserver's public list."""
-
-    do: ClassVar[str] = "unlist"
-    _phase: ClassVar[Phase] = "close"
-
-    def words(self) -> str:
-        return "The old room is taken out of the public list."
-
-
-@dataclass(frozen=True, slots=True)
-class Retire(_InRoom):
+class Retire(InRoom):
     """A state event that closes an old room, or before that takes a link to it down; `by` which of us.
 
     room_id: the room that it is written in. subject: the name of what a link leads to.
@@ -314,7 +270,7 @@ class Retire(_InRoom):
 
 
 @dataclass(frozen=True, slots=True)
-class LeaveOld(_InRoom):
+class LeaveOld(InRoom):
     """The steward leaves the old room, which others made: what is written there is no concern of ours any more."""
 
     do: ClassVar[str] = "leave_old"
@@ -336,6 +292,7 @@ Change = (
     | BringOver
     | KeepOut
     | RemoveAddress
+    | SetListing
     | Unlist
     | Retire
     | LeaveOld

@@ -34,7 +34,7 @@ from policies.desired import (
     SpaceChild,
     StateKey,
 )
-from policies.federation import Reach, reach_of_community, reach_of_group, stays_by_nature
+from policies.federation import Reach, reach_of_community, reach_of_group
 from policies.governed_rooms import GOVERNED_LEVEL, governed_power_levels
 from policies.intent import (
     drift_choices,
@@ -42,12 +42,14 @@ from policies.intent import (
     join_rule_of,
     pins_level_of,
     posting_level_of,
+    publish_of,
     roles_in,
     weakenings,
     words_only,
 )
 from policies.keeping import kept
 from policies.limits import Limits
+from policies.listing import listed_mark
 from policies.people import People, Person
 from policies.schema import Group, Policy
 from policies.times import Lifetime
@@ -69,6 +71,7 @@ _LATER_KEYS: Final = frozenset(
         "membership",
         "join",
         "federation",
+        "publish",
     }
 )
 """Keys that came into the language after the first policies were in force, and may be left out."""
@@ -247,7 +250,8 @@ class _Compiler:
             retention=kept(group),
             capacity=group.capacity,
             parent=self.parent(group_id, group),
-            addressed=not (stays_by_nature(group) and self.whole.federates),
+            addressed=publish_of(self.policy, group) != "nothing",
+            listed=publish_of(self.policy, group) == "directory",
         )
 
     def parent(self, group_id: str, group: Group) -> RoomKey | None:
@@ -292,11 +296,13 @@ class _Compiler:
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
         addressed: bool = True,
+        listed: bool = False,
     ) -> DesiredRoom:
         community = self.policy.community
         reach = membership.reach or Reach(community.server)
         alias_localpart = f"{community.id}-{key}"
         mark = {"community": community.id, "group": key}
+        under: Content = {**mark, "policy": self.digest}
         rules: dict[str, object] = {"join_rule": join_rule}
         if join_rule == "restricted":
             rules["allow"] = []  # nobody without an invite, until the space's id is known
@@ -317,7 +323,7 @@ class _Compiler:
                 | ({"m.sticker": MODERATION_LEVEL} if words_only else {})
                 | self.look_levels(),
             ),
-            (MANAGED_TYPE, ""): {**mark, "policy": self.digest},
+            (MANAGED_TYPE, ""): listed_mark(under) if listed else under,
         }
         if addressed:
             state["m.room.canonical_alias", ""] = {"alias": f"#{alias_localpart}:{community.server}"}
@@ -345,6 +351,7 @@ class _Compiler:
             join_through=((SHARED_SPACE if reach.federates else "space"),) if join_rule == "restricted" else (),
             capacity=capacity,
             addressed=addressed,
+            listed=listed,
         )
 
     def powers(self, membership: MembershipRule) -> dict[str, int]:

@@ -22,6 +22,7 @@ from policies.ladder_problems import problems_of_ladders, problems_of_those_call
 from policies.limits import DANGERS, Limit, looser, setting_of
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
+from policies.publishing_problems import problems_of_publishing
 from policies.schema import Group, Policy
 from policies.source import Path
 from policies.times import a_year_after
@@ -48,6 +49,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
         yield from _capacity(path, group)
         yield from problems_of_hours(policy, path, group)
         yield from problems_of_posting(path, group)
+        yield from problems_of_publishing(policy, path, group)
         yield from _retention(path, group, policy.schema_version)
         yield from problems_of_joining(policy, path, group)
     yield from problems_of_federation(policy)
@@ -257,10 +259,14 @@ def _tier(path: Path, group: Group, *, addressed: bool) -> Iterator[Problem]:
     elif not tier.in_space and KINDS[group.kind].join_rule == "knock" and not addressed:
         message = "this group has no address while the community lets in other servers, so nobody finds it to ask"
         yield Problem((*path, "kind"), message, "Make it closed, and ask people in by the people file.", "advice")
-    elif not tier.in_space and KINDS[group.kind].join_rule == "knock":
+    elif not tier.in_space and KINDS[group.kind].join_rule == "knock" and not _hidden(group):
         message = "whoever has the address of this group sees its name, purpose and number of members"
         advice = "Make it closed, or choose a name and a purpose that tell nothing of the people in it."
         yield Problem((*path, "kind"), message, advice, "advice")
+
+
+def _hidden(group: Group) -> bool:
+    return group.publish is not None and group.publish.value == "nothing"
 
 
 #: How the accounts of Inglenook itself begin.

@@ -20,6 +20,8 @@ HistoryVisibility = Literal["joined", "invited", "shared"]
 Posting = Literal["everybody", "moderators"]
 Media = Literal["none", "allowed"]
 Pins = Literal["nobody", "moderators", "everybody"]
+Publish = Literal["nothing", "address", "directory"]
+"""How a group is found: not at all from outside, by who knows its address, or in the homeserver's list of rooms."""
 DriftAspect = Literal["settings", "powers", "links", "look"]
 DriftAnswer = Literal["enforce", "warn", "ignore"]
 """What follows when somebody changes by hand what the policy says, from the strictest to none."""
@@ -68,6 +70,7 @@ __all__ = [
     "Media",
     "Pins",
     "Posting",
+    "Publish",
     "RuleMode",
     "SpaceDefaults",
     "SystemRoom",

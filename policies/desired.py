@@ -81,7 +81,7 @@ class DesiredRoom:
     in by `DesiredCommunity.complete_state`. Until then nobody can join a restricted room without an invite.
     `capacity` is how many people can be in it, ours not counted; None for any number.
     `addressed` is whether it has its address (`alias_localpart`): who knows or guesses one gets the room's id, from
-    other servers too.
+    other servers too. `listed` is whether the homeserver's public list shows it to who has an account there.
     `creation_content` is that of `m.room.create`; whoever creates the room adds the other creators.
     """
 
@@ -101,6 +101,7 @@ class DesiredRoom:
     join_through: tuple[RoomKey, ...] = ()
     capacity: int | None = None
     addressed: bool = True
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from policies.changes import AddAddress, Change, SetState
+from policies.changes import AddAddress, Change, SetListing, SetState
 from policies.defaults import DRIFT, DriftAnswer, DriftAspect
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey, StateKey
+from policies.listing import is_marked, uncertain
 from policies.observed import Identities, Observed
 from policies.people import People
 from policies.planner import Planner
@@ -57,7 +58,7 @@ class Deviation:
     key: StateKey
     aspect: DriftAspect
     answer: DriftAnswer
-    change: SetState | None
+    change: SetState | SetListing | None
 
 
 def aspect_of(event_type: str) -> DriftAspect | None:
@@ -77,6 +78,8 @@ def is_left_alone(community: DesiredCommunity, change: Change) -> bool:
     """Whether a change, if it would put right what somebody did by hand, is left to a person who applies the policy."""
     if isinstance(change, AddAddress):
         return community.drift["links"] != "enforce"
+    if isinstance(change, SetListing):
+        return community.drift["settings"] != "enforce"
     return isinstance(change, SetState) and answer_to(community, change.type) != "enforce"
 
 
@@ -88,12 +91,18 @@ def deviations(
     observed: that room, and the rooms that it links to.
     """
     found = []
-    for change in Planner(community, _NOBODY, observed, identities).keep_state(key):
+    present = observed.rooms.get(key)
+    mark = present.state.get((MANAGED_TYPE, "")) if present is not None else None
+    ours = is_marked(mark, community.id, key) and uncertain(mark)  # what we have begun is to be ended, and is no drift
+    changes = Planner(community, _NOBODY, observed, identities).keep_state(key)
+    listing = any(isinstance(change, SetListing) for change in changes)  # it writes the mark: none without its call
+    for change in changes:
         aspect = aspect_of(change.type)
+        if change.type == MANAGED_TYPE and (ours or (listing and isinstance(change, SetState))):
+            continue
         if aspect is not None:
             answer = answer_to(community, change.type)
             found.append(Deviation((change.type, change.state_key), aspect, answer, change))
-    present = observed.rooms.get(key)
     wanted = community.room(key).state
     for event_type in _FINAL:
         if present is not None and (event_type, "") not in wanted and present.state.get((event_type, "")):

@@ -11,9 +11,10 @@ from policies.compile import compile_community
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SHARED_SPACE, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
+from policies.explain_found import LISTED, found_words, why_found_so
 from policies.explain_ladders import ladder_words
 from policies.federation import Reach, reach_of_community, reach_of_group, shared_groups, stays_by_nature
-from policies.intent import Choice, approvers_of, choices, drift_choices, pause_of
+from policies.intent import Choice, approvers_of, choices, drift_choices, pause_of, publish_choice
 from policies.keeping import longer_than_usual
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
@@ -218,6 +219,7 @@ class _Explainer:
         for choice in choices(group, federated=federated):
             of_choice = narrow if federated and choice.aspect == "history" else of_kind
             yield self._choice(path, choice, room, of_choice)
+        yield self._published(path, group, room)
         yield self._pace(path, group)
         if group.capacity is not None:
             words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
@@ -238,6 +240,15 @@ class _Explainer:
             origin = Origin("always", "unless the file says otherwise", "Every role that can approve_join.")
             return Explained("who answers requests", words, origin)
         return Explained("who answers requests", words, self.written((*path, "join")))
+
+    def _published(self, path: Path, group: Group, room: DesiredRoom) -> Explained:
+        choice = publish_choice(self.policy, group)
+        origin = Origin("always", *why_found_so(choice.default))
+        if (said := choice.setting) is not None:
+            origin = self.written((*path, "publish"), _answers(said.approved_by, said.because) if choice.weaker else "")
+        matrix = _state(room, "m.room.canonical_alias") if room.addressed else ""
+        words = found_words(room, self.policy.community.server)
+        return Explained("how it is found", words, origin, f"{matrix}, {LISTED}" if room.listed else matrix)
 
     def _pace(self, path: Path, group: Group) -> Explained:
         slow = pause_of(group)
@@ -344,7 +355,8 @@ class _Explainer:
     def _other_servers(self, room: DesiredRoom) -> Explained:
         reach = room.membership.reach or reach_of_community(self.policy)
         words = _servers(reach)
-        if not room.addressed:
+        group = self.policy.groups.get(room.key)
+        if not room.addressed and (group is None or publish_choice(self.policy, group).default == "nothing"):
             words = f"{words} The room has no address, since other servers could ask where it leads."
         leaves = json.dumps(room.creation_content["m.federate"])
         matrix = f'{_state(room, "m.room.server_acl")}, and "m.federate": {leaves} when it is made'

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
-from policies.intent import history_of, join_rule_of, pause_of, pins_of, posting_level_of, words_only
+from policies.intent import history_of, join_rule_of, pause_of, pins_of, posting_level_of, publish_of, words_only
 from policies.keeping import kept
 from policies.schema import CodeOfConduct, Group, Policy
 
@@ -26,6 +26,9 @@ def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
         if was is None:
             continue
         told = dict(_felt(was, group, _history(before, was), _history(after, group))) | whole
+        listed = publish_of(after, group) == "directory"
+        if listed is not (publish_of(before, was) == "directory"):
+            told["new_publish"] = "listed" if listed else "unlisted"
         if told:
             found[group_id] = told
     return found

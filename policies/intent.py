@@ -23,9 +23,10 @@ from policies.defaults import (
     Media,
     Pins,
     Posting,
+    Publish,
 )
 from policies.escalation import LadderBlock
-from policies.federation import reach_of_community, reach_of_group
+from policies.federation import reach_of_community, reach_of_group, stays_by_nature
 from policies.governed_rooms import GOVERNED_LEVEL
 from policies.keeping import kept, longer_than_usual
 from policies.ladders import BAND_WORDS, ladders_of, weaker_in
@@ -34,13 +35,14 @@ from policies.schema import Group, Policy
 from policies.settings import LimitSetting, PostingSetting, Setting
 from policies.times import Pause
 
-Aspect = Literal["history", "posting", "pins", "media"]
+Aspect = Literal["history", "posting", "pins", "media", "publish"]
 
 _WIDTH: Final = {
     "history": get_args(HistoryVisibility),
     "posting": ("moderators", "everybody"),
     "pins": get_args(Pins),
     "media": get_args(Media),
+    "publish": get_args(Publish),
 }
 """The words of each aspect from the narrowest to the widest."""
 _PINS_LEVELS: Final = {"everybody": 0, "moderators": MODERATION_LEVEL, "nobody": GOVERNED_LEVEL}
@@ -59,6 +61,8 @@ __all__ = [
     "pins_level_of",
     "pins_of",
     "posting_level_of",
+    "publish_choice",
+    "publish_of",
     "roles_in",
     "weakenings",
     "words_only",
@@ -141,6 +145,23 @@ def choices(group: Group, *, federated: bool) -> tuple[Choice, ...]:
     )
 
 
+def publish_choice(policy: Policy, group: Group) -> Choice:
+    """Return how a group can be found.
+
+    Where a community lets in other servers, what nobody may learn of has no address: servers answer others what an address
+    leads to, whatever the room says.
+    """
+    default: Publish = "nothing" if stays_by_nature(group) and reach_of_community(policy).federates else "address"
+    said = group.publish
+    return Choice("publish", said.value if said else default, default, said is not None, said)
+
+
+def publish_of(policy: Policy, group: Group) -> Publish:
+    """Return how a group can be found."""
+    value = publish_choice(policy, group).value
+    return "nothing" if value == "nothing" else "directory" if value == "directory" else "address"
+
+
 def drift_choices(policy: Policy) -> tuple[DriftChoice, ...]:
     """Return what follows when somebody changes something by hand, for each aspect."""
     return tuple(
@@ -213,7 +234,8 @@ def weakenings(policy: Policy) -> Iterator[Weakening]:
     drift, limits."""
     yield from _of_federation(policy)
     for group_id, group in sorted(policy.groups.items()):
-        for choice in choices(group, federated=reach_of_group(policy, group).federates):
+        federated = reach_of_group(policy, group).federates
+        for choice in (*choices(group, federated=federated), publish_choice(policy, group)):
             if choice.weaker and choice.setting is not None:
                 yield _weakening(group_id, choice.aspect, choice.value, choice.setting)
         # What version 1 let anybody keep for ever has nobody who answers for it, and is no news.

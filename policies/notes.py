@@ -35,15 +35,22 @@ NoteKind = Literal[
     "taken_over",
     "otherwise",
     "homeserver",
+    "not_listed",
 ]
 
+NOT_LISTED: Final = (
+    "The homeserver does not let us put rooms into its public list. Whoever runs it puts in place what `inglenook "
+    "homeserver-config` prints under room_list_publication_rules, and restarts it; then apply again."
+)
 _WEAKER: Final[Mapping[tuple[str, str], str]] = {
     ("history", "invited"): "those who come in can read what was written since they were invited.",
     ("history", "shared"): "those who come in can read all that was written before.",
     ("pins", "everybody"): "everybody can pin messages.",
+    ("publish", "directory"): "whoever has an account on this server can find it in the public list of rooms.",
 }
 
 __all__ = [
+    "NOT_LISTED",
     "Note",
     "NoteKind",
     "abandoned_room",
@@ -53,6 +60,7 @@ __all__ = [
     "homeserver_notes",
     "no_address",
     "no_admin",
+    "not_listed",
     "note_from_record",
     "note_record",
     "replaced_room",
@@ -94,10 +102,16 @@ def no_address(room: DesiredRoom, address: str, why: Literal["taken", "former", 
     )
 
 
-def room_not_in_policy(room: ObservedRoom) -> Note:
-    """A room of ours whose group the policy does not have any more."""
+def not_listed() -> Note:
+    """The homeserver refused to show a room in its public list."""
+    return Note("not_listed", None, NOT_LISTED)
+
+
+def room_not_in_policy(room: ObservedRoom, *, unlisted: bool = False) -> Note:
+    """A room of ours whose group the policy does not have any more; `unlisted` where it is taken out of the list."""
+    done = "It is taken out of the public list. Nothing else" if unlisted else "Nothing"
     text = (
-        "is not in the policy any more. Nothing is done to it, and its members stay, but nobody looks after it by this "
+        f"is not in the policy any more. {done} is done to it, and its members stay, but nobody looks after it by this "
         "policy: close it by hand, or put the group back."
     )
     return Note("not_in_policy", room.key, f"The room of the group {quoted(room.key)} {text}")

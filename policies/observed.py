@@ -41,7 +41,7 @@ class ObservedRoom:
         at. A half-made room simply lacks some of it.
     members: by user id, our own identities included.
     closed: whether the room has a tombstone.
-    listed: whether the homeserver's public list shows it, as far as that was asked.
+    listed: whether the homeserver's public list shows it, as it answered last; None where it was not asked.
     """
 
     room_id: str
@@ -52,7 +52,7 @@ class ObservedRoom:
     state: Mapping[StateKey, Content]
     members: Mapping[str, Membership]
     closed: bool = False
-    listed: bool = False
+    listed: bool | None = None
 
     def standing(self, identities: Identities) -> Standing:
         """Return how we stand in the room.
@@ -100,6 +100,7 @@ class Observed:
     former_rooms: ids of further rooms of ours that stand for no key any more: closed ones, and a second one that an
         interrupted attempt left. Links to them are taken down.
     homeserver: how far it is open to other servers; None where nobody has looked.
+    may_list: whether the homeserver lets us put rooms into its public list, as far as it was tried.
     """
 
     rooms: Mapping[RoomKey, ObservedRoom]
@@ -110,3 +111,4 @@ class Observed:
     earlier: Mapping[RoomKey, tuple[ObservedRoom, ...]] = field(default_factory=lambda: MappingProxyType({}))
     former_rooms: frozenset[str] = frozenset()
     homeserver: HomeserverReach | None = None
+    may_list: bool = True

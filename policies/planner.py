@@ -20,6 +20,7 @@ from policies.changes import (
     Remove,
     RemoveAddress,
     Retire,
+    SetListing,
     SetState,
 )
 from policies.creation import creation_body, placeholder
@@ -34,6 +35,7 @@ from policies.desired import (
     StateKey,
 )
 from policies.fixed import fixed, leaves
+from policies.listing import is_marked, listing_differs, plain_mark, uncertain_mark
 from policies.movements import KEPT_FOR_EVER, kept_ms, same
 from policies.notes import (
     Note,
@@ -43,6 +45,7 @@ from policies.notes import (
     homeserver_notes,
     no_address,
     no_admin,
+    not_listed,
     replaced_room,
     room_not_in_policy,
     weakened,
@@ -81,7 +84,7 @@ class Planner:
         self._approved = Approved(people, community.server)
         self._observed = observed
         self._identities = identities
-        self._changes: list[tuple[DesiredRoom, Change]] = []
+        self._changes: list[tuple[RoomKey, Change]] = []
         self._notes: list[Note] = []
         self._left_to_people = LEFT_TO_PEOPLE if community.drift["look"] == "ignore" else frozenset()
         self._standing = {key: room.standing(identities) for key, room in observed.rooms.items()}
@@ -125,7 +128,9 @@ class Planner:
                 self._create(room, None)
         for key in self._gone:
             if self._standing[key] in ("governed", "abandoned"):
-                self._notes.append(room_not_in_policy(self._observed.rooms[key]))
+                self._leave_standing(self._observed.rooms[key])
+        if not self._observed.may_list and any(room.listed for room in self._rooms):
+            self._notes.append(not_listed())
         return self._ordered(), tuple(self._notes)
 
     def _followed(self) -> Iterator[tuple[RoomKey, ObservedRoom]]:
@@ -140,7 +145,7 @@ class Planner:
         old, present = self._old.get(key), self._observed.rooms.get(key)
         return old is not None and present is not None and old.room_id == present.room_id
 
-    def keep_state(self, key: RoomKey) -> tuple[SetState, ...]:
+    def keep_state(self, key: RoomKey) -> tuple[SetState | SetListing, ...]:
         """Return what would put the state of one room right; nothing for a room that we do not govern.
 
         Who is in it is not looked at, and no other room but those that it links to need be observed.
@@ -148,18 +153,20 @@ class Planner:
         # What takes the place of another room is for a whole plan.
         if self._standing.get(key) == "governed" and key not in self._old:
             self._keep(self._community.room(key), self._observed.rooms[key], None)
-        return tuple(change for change in self._ordered() if isinstance(change, SetState))
+        return tuple(change for change in self._ordered() if isinstance(change, SetState | SetListing))
 
     def _ordered(self) -> tuple[Change, ...]:
-        places = {room.key: place for place, room in enumerate(self._rooms)}
+        places = {key: place for place, key in enumerate((*self._names, *self._gone))}
         # Sorting is stable: what is equal here stays in the order in which it was found, which follows the policy.
-        self._changes.sort(key=lambda found: (PHASES.index(found[1].phase), places[found[0].key], _step(found[1])))
+        self._changes.sort(key=lambda found: (PHASES.index(found[1].phase), places[found[0]], _step(found[1])))
         return tuple(change for _, change in self._changes)
 
     # -- rooms that are not there ----------------------------------------------------------------------------------
 
     def _create(self, room: DesiredRoom, old: ObservedRoom | None) -> None:
         wanted = self._wanted(room, old)
+        if room.listed:
+            wanted[_MARK] = uncertain_mark(wanted[_MARK])
         room_id, guardian = placeholder(room.key), self._identities.guardian
         address = str(room.state[_ADDRESS]["alias"]) if room.addressed else None
         points_at = self._points_at(address) if address is not None else None
@@ -174,6 +181,8 @@ class Planner:
             predecessor=old.room_id if old is not None else None,
         )
         self._add(room, CreateRoom(room.key, room_id, room.name, body))
+        if room.listed:
+            self._add(room, SetListing(room.key, room_id, room.name, True, wanted[_MARK], room.state[_MARK]))
         self._add(room, JoinGuardian(room.key, room_id, room.name, guardian))
         if address is None and old is not None:
             self._hide_address(room, old)
@@ -231,7 +240,7 @@ class Planner:
         ours = is_ours(old, self._identities)
         if ours:
             self._see_out(room, old)
-        for change in closing(room, room_id, old, self._identities):
+        for change in closing(room, room_id, old, self._mark_of(old), self._identities):
             self._add(room, change)
         self._notes.extend(left_behind(room, carried, ours=ours))
         if not ours:
@@ -243,7 +252,7 @@ class Planner:
     def _keep(self, room: DesiredRoom, present: ObservedRoom, old: ObservedRoom | None) -> None:
         wanted = self._wanted(room, old)
         adopting = old is not None and not is_ours(old, self._identities) and self._adopt(room, present, old)
-        half_made = self._guardian(room, present) or not _marked(present.state.get(_MARK), room)
+        half_made = self._guardian(room, present) or self._mark_of(present) is None
         for key, content in wanted.items():
             before = present.state.get(key)
             if key in self._left_to_people or key in CARRIED:
@@ -252,17 +261,13 @@ class Planner:
                 elif before is None and half_made and not adopting:
                     self._add(room, self._state(room, present.room_id, key, None, content))
                 continue
+            if key == _MARK:
+                before = self._list(room, present, content)
             if before is not None and same(before, content):
                 continue
             if key != _ADDRESS or self._address(room, present.room_id, str(content["alias"]), old):
                 self._add(room, self._state(room, present.room_id, key, before, content))
-        for key in self._links_to_remove(present, wanted):
-            before = present.state[key]
-            if key[1] in self._leaving:  # once the new room is shown instead
-                subject = self._leaving[key[1]]
-                self._add(room, Retire(room.key, present.room_id, room.name, *key, before, {}, subject=subject))
-            else:
-                self._add(room, self._state(room, present.room_id, key, before, {}))
+        self._take_links_down(room, present, wanted)
         if _RETENTION not in wanted and kept_ms(present.state.get(_RETENTION)) != KEPT_FOR_EVER:
             # Only creators can have set it: the policy did, and says nothing of it any more. Synapse goes on with the
             # lifetime that it knows (1.163.2, until it starts again) where the new content names none.
@@ -275,6 +280,48 @@ class Planner:
         self._see_out_before(room)
         if room not in self._community.retired:
             self._notes.extend(fixed(room, present, self._identities))
+
+    def _take_links_down(self, room: DesiredRoom, present: ObservedRoom, wanted: Mapping[StateKey, Content]) -> None:
+        for key in self._links_to_remove(present, wanted):
+            before = present.state[key]
+            if key[1] in self._leaving:  # once the new room is shown instead
+                subject = self._leaving[key[1]]
+                self._add(room, Retire(room.key, present.room_id, room.name, *key, before, {}, subject=subject))
+            else:
+                self._add(room, self._state(room, present.room_id, key, before, {}))
+
+    def _list(self, room: DesiredRoom, present: ObservedRoom, wanted: Content) -> Content | None:
+        """Have the homeserver's list show the room, or not; return the mark that it has then."""
+        before, mark = present.state.get(_MARK), self._mark_of(present)
+        if not listing_differs(present, mark, listed=room.listed):
+            return before
+        if not room.listed:
+            after = wanted if mark is None else plain_mark(mark)
+            self._add(room, SetListing(room.key, present.room_id, room.name, False, before, after))
+            return after
+        if mark is None:  # by which the room is known as ours: at once, and not only when it can be shown
+            self._add(room, self._state(room, present.room_id, _MARK, before, uncertain_mark(wanted)))
+            before = uncertain_mark(wanted)
+        self._add(room, SetListing(room.key, present.room_id, room.name, True, before, wanted))
+        return wanted
+
+    def _leave_standing(self, present: ObservedRoom) -> None:
+        """A room whose group is gone from the policy: nothing is done to it, but nobody goes on showing it to strangers."""
+        mark, governed = self._mark_of(present), self._standing[present.key] == "governed"
+        listed = (
+            governed and (mark is not None or bool(present.listed)) and listing_differs(present, mark, listed=False)
+        )
+        if listed:
+            after = plain_mark(mark or {"community": self._community.id, "group": present.key})
+            before = present.state.get(_MARK)
+            change = SetListing(present.key, present.room_id, present.key, False, before, after)
+            self._changes.append((present.key, change))
+        self._notes.append(room_not_in_policy(present, unlisted=listed))
+
+    def _mark_of(self, present: ObservedRoom) -> Content | None:
+        """Return our mark in a room; None for one that says nothing, or something else."""
+        mark = present.state.get(_MARK)
+        return mark if is_marked(mark, self._community.id, present.key) else None
 
     def _guardian(self, room: DesiredRoom, present: ObservedRoom) -> bool:
         """Have the guardian in the room; return whether it was missing."""
@@ -393,7 +440,7 @@ class Planner:
     # -- ------------------------------------------------------------------------------------------------------------
 
     def _add(self, room: DesiredRoom, change: Change) -> None:
-        self._changes.append((room, change))
+        self._changes.append((room.key, change))
 
     def _state(
         self, room: DesiredRoom, room_id: str, key: StateKey, before: Content | None, after: Content
@@ -409,14 +456,11 @@ class Planner:
         return next((key for key in self._gone if self._observed.rooms[key].room_id == room_id), "")
 
 
-def _marked(mark: Content | None, room: DesiredRoom) -> bool:
-    wanted = room.state[_MARK]
-    return mark is not None and mark.get("community") == wanted["community"] and mark.get("group") == wanted["group"]
-
-
 def _step(change: Change) -> tuple[int, str]:
     if isinstance(change, LeaveOld):
         return len(_FIRST) + 2, ""
+    if isinstance(change, SetListing):
+        return len(_FIRST) + 1, ""  # it writes the mark, too
     if isinstance(change, Retire):
         return len(_FIRST) + 1, change.type  # the tombstone after rules and powers
     if isinstance(change, SetState):

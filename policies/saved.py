@@ -11,7 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from policies.changes import AddAddress, BringOver, Change, Invite, KeepOut, Remove, Retire, SetState, change_record
+from policies.changes import (
+    AddAddress,
+    BringOver,
+    Change,
+    Invite,
+    KeepOut,
+    Remove,
+    Retire,
+    SetListing,
+    SetState,
+    change_record,
+)
 from policies.people import People
 from policies.plan import Plan
 
@@ -144,4 +155,6 @@ def _aim(change: Change) -> tuple[str, ...]:
         return change.do, change.room, change.type, change.state_key
     if isinstance(change, Invite | Remove | BringOver | KeepOut):
         return change.do, change.room, change.user_id
+    if isinstance(change, SetListing):  # of a room and of the one whose place it takes
+        return change.do, change.room, str(change.over)
     return (change.do, change.room, change.address) if isinstance(change, AddAddress) else (change.do, change.room)

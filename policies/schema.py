@@ -32,6 +32,7 @@ from policies.settings import (
     MembershipBlock,
     PinsSetting,
     PostingSetting,
+    PublishSetting,
     RetentionSetting,
     RuleSetting,
 )
@@ -203,6 +204,11 @@ class Group(StrictModel):
         default=None,
         description="Of which servers people can be in it, if fewer than in the community.",
         examples=["closed"],
+    )
+    publish: PublishSetting | None = Field(
+        default=None,
+        description="How it can be found: nothing, address, or with a reason and a name directory, the list of rooms.",
+        examples=["nothing"],
     )
     hours: Hours | None = Field(
         default=None,

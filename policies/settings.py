@@ -13,6 +13,7 @@ from policies.defaults import (
     HistoryVisibility,
     Pins,
     Posting,
+    Publish,
     RuleMode,
 )
 from policies.findings import did_you_mean, shown
@@ -159,6 +160,17 @@ class PinsSetting(Setting):
     words: ClassVar[tuple[str, ...]] = get_args(Pins)
 
     value: Pins = Field(description="everybody, moderators or nobody.", examples=["moderators"])
+
+
+class PublishSetting(Setting):
+    """How a group can be found by those whom no space shows it."""
+
+    words: ClassVar[tuple[str, ...]] = get_args(Publish)
+
+    value: Publish = Field(
+        description="nothing: it has no address; address: by whoever knows its address; directory: in the list of rooms, too.",
+        examples=["address"],
+    )
 
 
 class PostingSetting(Setting):

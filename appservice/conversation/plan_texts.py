@@ -146,6 +146,7 @@ _ASPECTS: Final = (
     "new_pins",
     "new_retention",
     "new_capacity",
+    "new_publish",
 )
 
 
@@ -188,6 +189,7 @@ CHANGED_TEXTS: Mapping[str, Text] = {
             part("changed.conduct", "conduct_version", said=_conduct("conduct_version")),
             part("direct.welcome.conduct.text", "conduct_text", said=_conduct("conduct_text")),
             part("direct.welcome.conduct.address", "conduct_address", said=_conduct("conduct_address")),
+            *(_new("publish", value) for value in ("listed", "unlisted")),
         ),
         notice=True,
     ),

@@ -247,10 +247,13 @@ class HomeserverClient:
         answer = _object(await self.call("GET", f"/_matrix/client/v3/directory/list/room/{_q(room_id)}", actor=actor))
         return answer.get("visibility") == "public"
 
-    async def unlist(self, room_id: str, actor: Actor | str) -> None:
-        """Take a room out of the homeserver's public list; harmless if it is not in it."""
+    async def set_listed(self, room_id: str, actor: Actor | str, *, listed: bool) -> None:
+        """Put a room into the homeserver's public list, or take it out; harmless if it is so already.
+
+        Rejected(403) where its `room_list_publication_rules` do not let this account put it there.
+        """
         path = f"/_matrix/client/v3/directory/list/room/{_q(room_id)}"
-        await self.call("PUT", path, {"visibility": "private"}, actor=actor)
+        await self.call("PUT", path, {"visibility": "public" if listed else "private"}, actor=actor)
 
     # -- ourselves -------------------------------------------------------------------------------------------------
 

@@ -11,10 +11,13 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from appservice.operations.directory_config import directory_settings, lists_rooms
 from policies.federation import homeserver_settings, reach_of_community
 from policies.schema import Policy
 
 DEFAULT_PORT = 8008
+STEWARD_LOCALPART = "inglenook-steward"
+"""The application service's sender: who makes rooms, and puts them into the public list."""
 
 _CLOSED = """\
 # Nobody else takes part, so Synapse needs no certificate, no port that the world reaches and no DNS entry for this.
@@ -26,14 +29,22 @@ _OPEN = """\
 # Never pass on /_synapse/admin. More: synapse-config/README.md.
 """
 
-__all__ = ["DEFAULT_PORT", "federation_values", "homeserver_snippet", "port_of"]
+_LISTING = """\
+# The public list of rooms: only Inglenook puts rooms there, and only those that the policy lists. Who has an account here
+# can search it; who is not signed in, and other servers, cannot, however far the policy opens.
+"""
+_NO_LIST = """\
+# The policy lists no room, so there is no public list of rooms.
+"""
+
+__all__ = ["DEFAULT_PORT", "STEWARD_LOCALPART", "dump", "federation_values", "homeserver_snippet", "port_of"]
 
 
 def federation_values(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the template of `homeserver.yaml` says of other servers: its settings as text, and its interfaces."""
     federates = settings["federation_domain_whitelist"] != []
     return {
-        "federation": yaml.safe_dump(dict(settings), sort_keys=False).strip(),
+        "federation": dump(settings).strip(),
         "resources": ["client", "federation"] if federates else ["client"],
     }
 
@@ -57,7 +68,10 @@ def homeserver_snippet(policy: Policy, port: int = DEFAULT_PORT) -> str:
         f"# Other servers, as the policy of {policy.community.id} has it: {reach.mode}. Made by `inglenook homeserver-config`.\n"
         "# Put it among Synapse's configuration (a later file goes before an earlier one), and restart Synapse.\n"
     )
-    return f"{head}{_dump(settings)}{comment}{_dump({'listeners': [listener]})}"
+    listing = lists_rooms(policy)
+    directory = directory_settings(f"@{STEWARD_LOCALPART}:{server}", listing=listing)
+    shown = f"{_LISTING if listing else _NO_LIST}{dump(directory)}"
+    return f"{head}{dump(settings)}{comment}{dump({'listeners': [listener]})}{shown}"
 
 
 def port_of(url: str) -> int:
@@ -65,5 +79,6 @@ def port_of(url: str) -> int:
     return urlsplit(url).port or DEFAULT_PORT
 
 
-def _dump(values: Mapping[str, Any]) -> str:
+def dump(values: Mapping[str, Any]) -> str:
+    """Return settings as YAML, in their order."""
     return yaml.safe_dump(dict(values), sort_keys=False)

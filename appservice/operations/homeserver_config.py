@@ -15,12 +15,13 @@ from typing import Any
 import jinja2
 import yaml
 
+from appservice.operations.directory_config import directory_settings
 from appservice.operations.errors import OperationFailed
-from appservice.operations.federation_config import federation_values
+from appservice.operations.federation_config import STEWARD_LOCALPART, dump, federation_values
 from appservice.operations.files import data_path, private_folder, secret_file, write_private
 from policies.federation import settings_for
 
-SENDER_LOCALPART = "inglenook-steward"
+SENDER_LOCALPART = STEWARD_LOCALPART
 SECRETS = ("macaroon", "form", "registration")
 
 
@@ -160,6 +161,7 @@ def render_homeserver(config: HomeserverConfig) -> str:
         "port": config.port,
         "public_baseurl": f"{config.url}/",
         **federation_values(settings_for(config.partners)),
+        "directory_settings": dump(directory_settings(f"@{SENDER_LOCALPART}:{config.server_name}")),
     }
     merged: Mapping[str, Any] = {}
     for template in ("base.yaml.j2", f"profiles/{config.profile}.yaml.j2"):

@@ -28,10 +28,12 @@ from policies.changes import (
     Phase,
     Remove,
     Retire,
+    SetListing,
     SetState,
     filled,
     needs,
 )
+from policies.notes import NOT_LISTED
 from policies.plan import Plan
 
 log = structlog.get_logger()
@@ -166,7 +168,10 @@ class _Work:
         except Unreachable:
             return Made(change, "failed", "the homeserver did not answer")
         except HomeserverError as error:
-            return Made(change, "failed", f"the homeserver refused: {error}", refused=True)
+            why = f"the homeserver refused: {error}"
+            if _shows(change):
+                why = f"{why}. {NOT_LISTED}"
+            return Made(change, "failed", why, refused=True)
         if made is not None:
             self.applied.rooms[change.room] = made
         return Made(change, "done")
@@ -184,19 +189,30 @@ class _Work:
         change = made.change
         if made.outcome != "done" and change.phase in _GUARDING:
             self._broken |= {change.room, change.room_id}
-        # Whom the homeserver does not let in must not keep an old room open for ever.
-        if made.outcome != "done" and not (change.phase == "add" and made.refused):
+        # Whom the homeserver does not let in, or what it does not show, must not keep an old room open for ever.
+        if made.outcome != "done" and not (made.refused and (change.phase == "add" or _shows(change))):
             self._unfinished.add(change.room)
         self.applied.made.append(made)
-        line = {"change": change.do, "room": change.room, "class": change.change_class, "outcome": made.outcome}
+        line: dict[str, object] = {
+            "change": change.do,
+            "room": change.room,
+            "class": change.change_class,
+            "outcome": made.outcome,
+        }
         if isinstance(change, SetState | Retire):
             line["state"] = change.type
+        if isinstance(change, SetListing):
+            line["listed"] = change.listed
         people = Invite | Remove | BringOver | KeepOut
         self._audit.note(self._lane, line, change.user_id if isinstance(change, people) else None)
         if made.outcome != "done":
             log.warning("change_not_made", change=change.do, group=change.room, outcome=made.outcome, why=made.why)
         if self._progress is not None:
             self._progress(made)
+
+
+def _shows(change: Change) -> bool:
+    return isinstance(change, SetListing) and change.listed
 
 
 async def _side_by_side(work: Iterable[Coroutine[None, None, None]]) -> None:

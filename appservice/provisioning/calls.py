@@ -25,6 +25,7 @@ from policies.changes import (
     Remove,
     RemoveAddress,
     Retire,
+    SetListing,
     SetState,
     Unlist,
 )
@@ -86,11 +87,7 @@ class Calls:
             case RemoveAddress() | HideAddress():
                 await self._take_address(change)
             case SetState():
-                await self._call(
-                    lambda: self._client.set_state(
-                        change.room_id, change.type, change.state_key, change.after, self._steward
-                    )
-                )
+                await self._write(change, change.after, self._steward)
             case BringOver(user_id=user_id):
                 await self._bring_over(change.room_id, user_id)
             case KeepOut(user_id=user_id):
@@ -100,8 +97,8 @@ class Calls:
                 )
             case Retire():
                 await self._retire(change)
-            case Unlist():
-                await self._call(lambda: self._client.unlist(change.room_id, self._steward))
+            case Unlist() | SetListing():
+                await self._list(change)
             case LeaveOld():
                 await self._call(
                     lambda: self._client.leave(change.room_id, self._steward),
@@ -138,11 +135,34 @@ class Calls:
         return found
 
     async def _retire(self, change: Retire) -> None:
-        actor = self._guardian if change.by == "guardian" else self._steward
         content = dict(change.after)
         if change.type == "m.room.tombstone":
             content["body"] = self._farewell()
+        await self._write(change, content, self._actor(change))
+
+    def _actor(self, change: Retire | SetListing) -> Actor | str:
+        return self._guardian if change.by == "guardian" else self._steward
+
+    async def _write(
+        self, change: SetState | Retire | SetListing, content: Mapping[str, object], actor: Actor | str
+    ) -> None:
         await self._call(lambda: self._client.set_state(change.room_id, change.type, change.state_key, content, actor))
+
+    async def _list(self, change: SetListing | Unlist) -> None:
+        """Between the two marks nothing is believed: whatever cuts it off, the next plan makes it again."""
+        marked = change if isinstance(change, SetListing) else None
+        actor, listed = (self._actor(marked), marked.listed) if marked is not None else (self._steward, False)
+        if marked is not None:
+            await self._write(marked, marked.between, actor)
+        try:
+            await self._call(lambda: self._client.set_listed(change.room_id, actor, listed=listed))
+        except Rejected as error:
+            if listed and error.status == 403:
+                self._observer.may_list = False
+            raise
+        self._observer.listing_moved(change.room_id, listed=listed)
+        if marked is not None:
+            await self._write(marked, marked.after, actor)
 
     async def _call(
         self, call: Callable[[], Awaitable[object]], already: Callable[[], Awaitable[bool]] | None = None

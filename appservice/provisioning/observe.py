@@ -55,6 +55,9 @@ class Observer:
         self._admin_capability: bool | None = None
         self._pointing: dict[str, str | None] = {}
         self._elsewhere = Elsewhere(client, ghosts)
+        self._listed: dict[str, bool] = {}  # as the homeserver answered, until we change it
+        #: whether the homeserver lets us put rooms into its public list, as far as it was tried
+        self.may_list = True
         #: how far the homeserver is open to other servers, as last seen
         self.openness: HomeserverReach | None = None
         self.reads = 0
@@ -95,12 +98,16 @@ class Observer:
             over,
             frozenset(former),
             self.openness,
+            self.may_list,
         )
 
     def _own(self, key: RoomKey, room_id: str) -> ObservedRoom | None:
         """What we know of a room that we made."""
         facts = self._projection.room(room_id)
-        return _observed(facts, key) if facts is not None and facts.creator in self._ghosts else None
+        return self._seen(facts, key) if facts is not None and facts.creator in self._ghosts else None
+
+    def _seen(self, facts: RoomFacts, key: RoomKey, only: Ghosts | None = None) -> ObservedRoom:
+        return _observed(facts, key, only, listed=self._listed.get(facts.room_id))
 
     def _room(self, room_id: str, key: RoomKey) -> ObservedRoom | None:
         """What we know of a room that another one may follow: of those that others made, what was read last."""
@@ -111,7 +118,7 @@ class Observer:
         best: dict[RoomKey, ObservedRoom] = {}
         former: set[str] = set()
         found = [
-            _observed(facts, key)
+            self._seen(facts, key)
             for facts in self._projection.rooms()
             if (key := _key_of(facts, community, self._ghosts)) is not None
         ]
@@ -141,11 +148,11 @@ class Observer:
         linked = {key, *room.join_through, *([room.parent] if room.parent is not None else [])}
         if room.children:
             linked |= {other.key for other in community.rooms}
-        rooms = {key: _observed(facts, key, self._ghosts)}
+        rooms = {key: self._seen(facts, key, self._ghosts)}
         for other in linked - {key}:
             known = self._projection.room(self._projection.place(community.id, other) or "")
             if known is not None:
-                rooms[other] = _observed(known, other, self._ghosts)
+                rooms[other] = self._seen(known, other, self._ghosts)
         former: set[str] = set()
         if room.children:  # links to them are taken down
             used = {one.room_id for one in rooms.values()}
@@ -207,8 +214,30 @@ class Observer:
         return replace(observed, predecessors=predecessors, addresses=dict(self._pointing))
 
     async def _is_listed(self, room_id: str) -> bool:
+        """Ask whether the public list shows a room; remembered until we change it. Raises `HomeserverError`."""
         self.reads += 1
-        return await self._client.is_listed(room_id, self._ghosts.steward)
+        try:
+            listed = await self._client.is_listed(room_id, self._ghosts.steward)
+        except Rejected as error:
+            if error.status != 404:  # a room that was deleted is in no list
+                raise
+            listed = False
+        self._listed[room_id] = listed
+        return listed
+
+    def listing_moved(self, room_id: str, *, listed: bool) -> None:
+        """We have put a room into the public list, or taken it out: from now on its mark says so."""
+        self._listed.pop(room_id, None)
+        self.may_list = self.may_list or listed
+
+    async def _look_at_list(self, room_ids: Iterable[str]) -> None:
+        slots = asyncio.Semaphore(_READS_AT_ONCE)
+
+        async def one(room_id: str) -> None:
+            async with slots:
+                await self._is_listed(room_id)
+
+        await asyncio.gather(*map(one, room_ids))
 
     async def read_elsewhere(self, room_id: str) -> ObservedRoom | None:
         """Read a room that others made and the steward is in, None if we may not. Raises `HomeserverError`."""
@@ -261,14 +290,20 @@ class Observer:
         await asyncio.gather(*(one(room_id) for room_id in room_ids if room_id not in self._elsewhere.rooms))
 
     async def audit(self, community: DesiredCommunity) -> None:
-        """Read every room of the community anew: one call each. Raises `HomeserverError`, `StoreRefused`."""
-        await self.read(self._of(community))
+        """Read every room of the community anew, and whether the public list shows it: two calls each.
+
+        Raises `HomeserverError`, `StoreRefused`.
+        """
+        room_ids = self._of(community)
+        await self.read(room_ids)
+        await self._look_at_list(room_ids)
 
     async def glance(self, community: DesiredCommunity) -> None:
         """Compare who is in each room, and who has power there, with what we know; read whole where that differs.
 
         State of other kinds comes by the stream and its gap check. A part of the rooms is read whole each time, in turn,
-        and all of them after something of the stream may have been missed. Raises `HomeserverError`, `StoreRefused`.
+        and all of them after something of the stream may have been missed; with them, whether the public list shows them,
+        since somebody may have put them there by hand. Raises `HomeserverError`, `StoreRefused`.
         """
         missed, before = self.missed(), self._missed_before
         room_ids = self._of(community)
@@ -282,6 +317,7 @@ class Observer:
 
         others = await asyncio.gather(*(one(room_id) for room_id in set(room_ids).difference(whole)))
         await self.read([*whole, *(room_id for room_id in others if room_id is not None)])
+        await self._look_at_list(whole)
         self._missed_before = missed
 
     def _of(self, community: DesiredCommunity) -> list[str]:
@@ -352,7 +388,9 @@ def _key_of(facts: RoomFacts, community: str, ghosts: Ghosts) -> RoomKey | None:
     return key if isinstance(key, str) else None
 
 
-def _observed(facts: RoomFacts, key: RoomKey, only: Ghosts | None = None) -> ObservedRoom:
+def _observed(
+    facts: RoomFacts, key: RoomKey, only: Ghosts | None = None, *, listed: bool | None = None
+) -> ObservedRoom:
     """Return a room as the planner sees it; of its members those of `only`, if that is given."""
     more = facts.create.get("additional_creators")
     creators = {facts.creator, *(who for who in more if isinstance(who, str))} if isinstance(more, list) else set()
@@ -372,4 +410,5 @@ def _observed(facts: RoomFacts, key: RoomKey, only: Ghosts | None = None) -> Obs
         state=facts.state,
         members=members,
         closed=facts.closed,
+        listed=listed,
     )

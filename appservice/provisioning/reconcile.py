@@ -13,7 +13,7 @@ import structlog
 from appservice.flow import Ghosts
 from appservice.provisioning.apply import Applied, Applier, Made, Progress
 from appservice.provisioning.observe import Observer, identities_of
-from policies.changes import BringOver, Change, Invite, KeepOut, Remove, Retire, SetState
+from policies.changes import BringOver, Change, Invite, KeepOut, Remove, Retire, SetListing, SetState
 from policies.desired import DesiredCommunity, RoomKey
 from policies.notes import Note, homeserver_notes
 from policies.observed import Observed, ObservedRoom
@@ -200,4 +200,6 @@ def _aim(change: Change) -> tuple[str, ...]:
         return change.do, change.room, change.type, change.subject or change.state_key
     if isinstance(change, Invite | Remove | BringOver | KeepOut):
         return change.do, change.room, change.user_id
+    if isinstance(change, SetListing):  # of a room and of the one whose place it takes
+        return change.do, change.room, str(change.over)
     return change.do, change.room

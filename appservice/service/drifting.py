@@ -16,7 +16,7 @@ from appservice import switches
 from appservice.flow import Card, Clock, EventInput, Lane, Place
 from appservice.provisioning import Applied, DriftBook, Episode, Observer
 from appservice.store import Commit, StoreRefused
-from policies.changes import Change, SetState
+from policies.changes import Change, SetListing, SetState
 from policies.desired import DesiredCommunity, StateKey
 from policies.drift import GOVERNED_TYPES, Deviation, is_left_alone
 from policies.plan import Plan
@@ -193,7 +193,7 @@ class DriftWatch:
         made = {
             (one.change.type, one.change.state_key): one.outcome
             for one in applied.made
-            if isinstance(one.change, SetState)
+            if isinstance(one.change, SetState | SetListing)
         }
         rows, cards = Commit(), []
         tried = {(room_id, found[key].aspect) for key in made if key in found}

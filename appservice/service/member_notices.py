@@ -9,7 +9,7 @@ from appservice.effects import Speaker
 from appservice.flow import Attempt, Clock, Done, Effect, Lane, Postponed, Refused, Result, TellGroup
 from appservice.service.policy_files import Said
 from appservice.store import Commit
-from policies.changes import SetState
+from policies.changes import SetListing, SetState
 from policies.desired import MANAGED_TYPE
 from policies.felt import felt
 
@@ -61,7 +61,8 @@ class MemberNotices:
         room_id = self._core.projection.place(effect.community, effect.group)
         present = self._core.provisioner.present(said.community, standing.people())
         open_still = any(
-            isinstance(change, SetState) and change.room == effect.group and change.type != MANAGED_TYPE
+            change.room == effect.group
+            and (isinstance(change, SetListing) or (isinstance(change, SetState) and change.type != MANAGED_TYPE))
             for change in present.changes
         )
         if room_id is None or open_still:

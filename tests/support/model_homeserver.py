@@ -23,6 +23,8 @@ class ModelHomeserver:
     house: House | None = None
     rooms: dict[str, dict[tuple[str, str], dict[str, Any]]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    #: the rooms that the public list shows
+    listed: set[str] = field(default_factory=set)
     writes: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
     events: int = 0
@@ -83,6 +85,8 @@ class ModelHomeserver:
             return {"enabled": True}
         if call.path.endswith("/joined_rooms"):
             return {"joined_rooms": [room for room in self.rooms if self.membership(room, call.actor) == "join"]}
+        if "/directory/list/room/" in call.path:
+            return {"visibility": "public" if parts[-1] in self.listed else "private"}
         if "/directory/room/" in call.path:
             address = parts[-1].replace("%23", "#")
             if address not in self.addresses:
@@ -104,6 +108,9 @@ class ModelHomeserver:
         body, parts, who = dict(call.body or {}), call.path.split("/"), str(call.actor)
         if call.path.endswith("/createRoom"):
             return await self._create(body, who)
+        if "/directory/list/room/" in call.path:
+            (self.listed.add if body["visibility"] == "public" else self.listed.discard)(parts[-1])
+            return {}
         if "/directory/room/" in call.path:
             address = parts[-1].replace("%23", "#")
             if address in self.addresses:

@@ -90,6 +90,7 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "new_conduct": (None, "2026-09", "none"),
     "new_retention": (None, "30", "none"),
     "new_capacity": (None, "12", "none"),
+    "new_publish": (None, "listed", "unlisted"),
 }
 #: Fields whose values are tried in all ways together; of fields in different sets, one set at a time.
 TOGETHER = (
@@ -115,6 +116,7 @@ TOGETHER = (
     ("new_slow", "new_retention", "new_capacity"),
     ("new_media", "new_pins"),
     ("new_conduct", "conduct_version", "conduct_text", "conduct_address"),
+    ("new_join", "new_publish"),
 )
 #: The same in lists of several items.
 IN_LISTS = (

@@ -57,6 +57,16 @@ def test_the_homeserver_lets_in_whom_the_policy_does_and_answers_others_only_the
         assert rendered[name] == told[name] == value, name
 
 
+@pytest.mark.parametrize("publish", [None, {"value": "directory", **VOUCHED}])
+def test_only_the_steward_puts_rooms_into_the_public_list_and_only_where_the_policy_lists_any(publish: Any) -> None:
+    hello = {"kind": "open", **({"publish": publish} if publish else {})}
+    told = yaml.safe_load(homeserver_snippet(policy_with({"hello": hello}, federation={"mode": "open", **VOUCHED})))
+    allowed = [{"action": "allow", "user_id": "@inglenook-steward:chat.example"}] if publish else []
+    assert told["room_list_publication_rules"] == [*allowed, {"action": "deny"}]
+    assert told["enable_room_list_search"] is bool(publish)
+    assert told["allow_public_rooms_without_auth"] is told["allow_public_rooms_over_federation"] is False
+
+
 def test_the_port_is_that_of_the_service_s_homeserver() -> None:
     assert port_of("http://127.0.0.1:8123/") == 8123
     assert port_of("http://127.0.0.1") == 8008

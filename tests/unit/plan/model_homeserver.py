@@ -6,7 +6,7 @@ banned, a level for a creator, state from somebody who is not there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
@@ -24,6 +24,7 @@ from policies.changes import (
     Remove,
     RemoveAddress,
     Retire,
+    SetListing,
     SetState,
     Unlist,
     filled,
@@ -41,13 +42,39 @@ class Refused(AssertionError):
 
 @dataclass
 class ModelHomeserver:
-    """All rooms by id, ours or not, and where addresses point."""
+    """All rooms by id, ours or not, and where addresses point.
+
+    Whether a room is `listed` is known to an observer only if it asked (`look_at_list`): else by our mark.
+    """
 
     identities: Identities
     rooms: dict[str, ObservedRoom] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     refused_addresses: set[str] = field(default_factory=set)
     calls: int = 0
+    asked: dict[str, bool] = field(default_factory=dict)
+
+    def look_at_list(self, room_ids: Iterable[str]) -> None:
+        """Have the observer ask of these rooms whether the list shows them."""
+        self.asked |= {room_id: bool(self.rooms[room_id].listed) for room_id in room_ids}
+
+    def cut_off(self, change: SetListing, calls: int) -> None:
+        """Make only the first calls of the three by which a room is listed, or not any more."""
+        self._list(self.rooms[change.room_id], change, calls)
+
+    def _list(self, room: ObservedRoom, change: SetListing, calls: int) -> None:
+        self._require(room.state.get((MANAGED_TYPE, "")) == change.before, "is not marked so", change)
+        mark = change.after if calls == 3 else change.between if calls else change.before
+        if mark is not None:
+            room = replace(room, state={**room.state, (MANAGED_TYPE, ""): mark})
+        if calls >= 2:
+            room = replace(room, listed=change.listed)
+            self.asked.pop(room.room_id, None)
+        self.rooms[room.room_id] = room
+
+    def known(self, room: ObservedRoom) -> ObservedRoom:
+        """The room as an observer sees it."""
+        return replace(room, listed=self.asked.get(room.room_id))
 
     def apply(self, plan: Plan, upto: int | None = None) -> None:
         """Make the changes of a plan in their order, all or the first `upto`."""
@@ -61,7 +88,7 @@ class ModelHomeserver:
         """What an observer makes of it: rooms by our mark, the best for each key; addresses where one is missing."""
         found: dict[str, ObservedRoom] = {}
         former: set[str] = set()
-        ours = [room for room in self.rooms.values() if _marked(room, community.id)]
+        ours = [self.known(room) for room in self.rooms.values() if _marked(room, community.id)]
         over = followed(ours, self.identities)
         for room in ours:
             before = found.get(room.key)
@@ -75,7 +102,7 @@ class ModelHomeserver:
         for key, room in found.items():
             old = self.rooms.get(predecessor_of(room) or "")
             if old is not None and unfinished(room, old, self.identities):
-                predecessors[key] = old
+                predecessors[key] = self.known(old) if _marked(old, community.id) else old  # of others all is read
         addresses: dict[str, str | None] = {}
         for wanted in community.rooms:
             if not wanted.addressed and wanted.key not in predecessors:
@@ -108,7 +135,9 @@ class ModelHomeserver:
         if isinstance(change, CreateRoom):
             return self._create(change.body, change.room)
         room = self.rooms[change.room_id]
-        actor = self.identities.guardian if isinstance(change, Retire) and change.by == "guardian" else None
+        actor = (
+            self.identities.guardian if isinstance(change, Retire | SetListing) and change.by == "guardian" else None
+        )
         if not isinstance(change, RemoveAddress | Unlist):
             self._require(room.members.get(actor or self.identities.steward) == "join", "is not there", change)
         match change:
@@ -122,7 +151,10 @@ class ModelHomeserver:
                 self._put_member(room, user_id, "ban")
             case LeaveOld():
                 self._put_member(room, self.identities.steward, "left")
+            case SetListing():
+                self._list(room, change, 3)
             case Unlist():
+                self.asked.pop(room.room_id, None)
                 self.rooms[room.room_id] = replace(room, listed=False)
             case RemoveAddress(address=address):
                 self._require(self.addresses.get(address) == room.room_id, "leads elsewhere", change)

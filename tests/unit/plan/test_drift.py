@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.changes import AddAddress, Invite, SetState
+from policies.changes import AddAddress, Invite, SetListing, SetState
 from policies.compile import compile_community
 from policies.defaults import DRIFT
 from policies.desired import DesiredCommunity
@@ -79,8 +79,17 @@ def test_what_was_changed_by_hand_is_found_with_what_puts_it_right(state: str, c
     event_type, _, state_key = state.partition(" ")
     (found,) = drift_of("lounge", lounge={"set": {state: content}})
     assert (found.key, found.aspect, found.answer) == ((event_type, state_key), aspect, "enforce")
-    assert isinstance(found.change, SetState)
+    assert isinstance(found.change, SetState | SetListing)
     assert (found.change.room_id, found.change.before) == ("!lounge", content)
+
+
+def test_a_listing_that_we_have_begun_ourselves_is_no_drift() -> None:
+    begun = {"community": "carers", "group": "lounge", "directory": "unsure"}
+    assert drift_of("lounge", lounge={"set": {"org.inglenook.managed": begun}}) == ()
+    claimed = {**begun, "directory": "listed"}
+    (found,) = drift_of("lounge", lounge={"set": {"org.inglenook.managed": claimed}})
+    assert isinstance(found.change, SetListing)
+    assert not found.change.listed
 
 
 @pytest.mark.parametrize("state", ["m.room.encryption", "m.room.tombstone"])
@@ -152,6 +161,9 @@ def test_only_what_the_policy_does_not_enforce_is_left_to_a_person() -> None:
     assert not is_left_alone(links, door)
     assert not is_left_alone(links, Invite("room", "!room", "Room", "@ana:chat.example"))
     assert not is_left_alone(saying("{}"), shown)
+    listed = SetListing("room", "!room", "Room", False, {}, {})
+    assert not is_left_alone(saying("{}"), listed)
+    assert is_left_alone(saying("{settings: {value: warn, because: A trial., approved_by: deputy}}"), listed)
 
 
 def test_less_than_it_ships_with_is_a_note_of_every_plan() -> None:

@@ -11,7 +11,17 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.changes import PHASES, AddAddress, CreateRoom, HideAddress, Invite, JoinGuardian, Remove, SetState
+from policies.changes import (
+    PHASES,
+    AddAddress,
+    CreateRoom,
+    HideAddress,
+    Invite,
+    JoinGuardian,
+    Remove,
+    SetListing,
+    SetState,
+)
 from policies.compile import compile_community
 from policies.creation import key_of
 from policies.defaults import KINDS, TIERS
@@ -55,6 +65,7 @@ _CHOICES = (
     "retention=30 days",
     "retention=forever!",
     "retention=3650 days!",
+    "publish=nothing",
     "history=joined",
     "pins=nobody,retention=7 days,history=joined",
 )
@@ -66,12 +77,15 @@ _CHOICES_BEHIND_A_DOOR = (
     "history=invited!",
     "capacity=3,pins=everybody!",
 )
+#: The same for groups that whoever finds them can come into, or ask to.
+_CHOICES_OF_WHAT_IS_FOUND = ("publish=directory!", "publish=directory!,history=joined", "publish=address")
 _GROUP = st.one_of(
     st.tuples(st.sampled_from(_KINDS), st.sampled_from(_CHOICES)),
     st.tuples(
         st.sampled_from([kind for kind in _KINDS if kind.startswith(("hybrid", "closed"))]),
         st.sampled_from(_CHOICES_BEHIND_A_DOOR),
     ),
+    st.tuples(st.sampled_from(("open low", "hybrid low", "hybrid medium")), st.sampled_from(_CHOICES_OF_WHAT_IS_FOUND)),
 ).map(",".join)
 _GROUPS = st.dictionaries(st.sampled_from(("hello", "lounge", "quiet", "news")), _GROUP, min_size=1)
 _ANY_MEMBERSHIP = st.sampled_from(("join", "invite", "knock", "ban", "left", None))
@@ -100,7 +114,15 @@ _CONTENTS: Mapping[tuple[str, str], tuple[Mapping[str, Any], ...]] = {
     ("m.room.retention", ""): ({"max_lifetime": 86_400_000}, {"max_lifetime": 90 * 86_400_000}, {"max_lifetime": "x"}),
     ("m.room.name", ""): ({"name": "By hand"},),
     ("m.room.topic", ""): ({"topic": ""},),
-    (MANAGED_TYPE, ""): ({"community": "carers", "group": "other"}, {"community": "carers"}),
+    (MANAGED_TYPE, ""): (
+        {"community": "carers", "group": "other"},
+        {"community": "carers"},
+        *(
+            {"community": "carers", "group": group, "directory": said}
+            for group in ("hello", "lounge")
+            for said in ("unsure", 7)
+        ),
+    ),
     ("m.space.parent", "!other"): ({"via": ["chat.example"], "canonical": True}, {}),
     ("m.space.child", "!other"): ({"via": ["chat.example"]}, {"order": "1"}),
     ("org.example.poll", "x"): ({"on": True},),
@@ -111,7 +133,22 @@ _EDIT = st.one_of(
     st.tuples(st.just("members"), st.just(""), st.dictionaries(st.sampled_from(_NAMES), _ANY_MEMBERSHIP, min_size=1)),
     st.tuples(st.just("members"), st.just(""), _GUARDIAN),
     st.tuples(
-        st.sampled_from(("close", "delete", "estrange", "abandon", "drop", "steal", "refuse", "copy", "halve")),
+        st.sampled_from(
+            (
+                "close",
+                "delete",
+                "estrange",
+                "abandon",
+                "drop",
+                "steal",
+                "refuse",
+                "copy",
+                "halve",
+                "list",
+                "unlist",
+                "ask",
+            )
+        ),
         st.just(""),
         st.just(0),
     ),
@@ -192,6 +229,10 @@ def do_by_hand(server: ModelHomeserver, room: ObservedRoom, edit: tuple[str, Any
         room = replace(room, creators=frozenset({user("eve")}))
     elif what == "copy":
         server.rooms[room.room_id + "-again"] = replace(room, room_id=room.room_id + "-again")
+    elif what in ("list", "unlist"):
+        room = replace(room, listed=what == "list")
+    elif what == "ask":
+        server.look_at_list(server.rooms)
     elif what == "drop" and address in server.addresses:
         del server.addresses[address]
     elif what == "steal" and address in server.addresses:
@@ -396,6 +437,46 @@ def test_no_plan_leaves_a_room_weaker_than_its_kind_and_tier_have_it_but_where_s
         assert kept <= usual or (room.key, "retention") in vouched
 
 
+def untrue(server: ModelHomeserver, community: DesiredCommunity) -> list[str]:
+    """The keys of rooms that we govern and the list shows against the policy, or the other way round."""
+    wanted = {room.key for room in community.rooms if room.listed}
+    return [
+        room.key
+        for room in server.observe(community).rooms.values()
+        if room.standing(IDENTITIES) == "governed" and bool(server.rooms[room.room_id].listed) != (room.key in wanted)
+    ]
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(communities(), st.integers(0, 60), st.integers(0, 3)), max_size=2), communities())
+def test_what_the_list_shows_is_what_the_policy_says_wherever_others_were_cut_off(
+    before: list[tuple[tuple[DesiredCommunity, People], int, int]], wanted: tuple[DesiredCommunity, People]
+) -> None:
+    server = ModelHomeserver(IDENTITIES)
+    server.apply(planned(server, wanted))
+    for other, made, calls in before:
+        found = planned(server, other)
+        server.apply(found, made)
+        if (
+            made < len(found.changes)
+            and isinstance(begun := found.changes[made], SetListing)
+            and not key_of(begun.room_id)
+        ):
+            server.cut_off(begun, calls)
+    server.apply(planned(server, wanted))
+    assert untrue(server, wanted[0]) == []
+
+
+@EXAMPLES
+@given(homeservers(), communities())
+def test_what_somebody_listed_by_hand_is_found_when_the_list_is_read(
+    server: ModelHomeserver, wanted: tuple[DesiredCommunity, People]
+) -> None:
+    server.look_at_list(server.rooms)
+    server.apply(planned(server, wanted))
+    assert untrue(server, wanted[0]) == []
+
+
 @EXAMPLES
 @given(homeservers(), communities())
 def test_nobody_is_asked_in_beyond_the_places_of_a_group(
@@ -428,7 +509,8 @@ def test_only_what_the_policy_knows_is_made_and_each_room_once(
     made = [change.room for change in found.changes if isinstance(change, CreateRoom)]
     assert len(made) == len(set(made))
     retired = {room.key for room in wanted[0].retired}
-    assert {change.room for change in found.changes} <= {room.key for room in wanted[0].rooms} | retired
+    changed = {change.room for change in found.changes if not isinstance(change, SetListing) or change.listed}
+    assert changed <= {room.key for room in wanted[0].rooms} | retired  # what is gone is only taken out of the list
     assert retired.isdisjoint(made)
 
 

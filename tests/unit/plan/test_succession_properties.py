@@ -48,6 +48,8 @@ def planned(server: ModelHomeserver, wanted: Wanted, asked: Mapping[RoomKey, str
         for key, room_id in asked.items()
         if (room := observed.rooms.get(key)) is None or predecessor_of(room) != room_id
     }
+    server.look_at_list(room.room_id for room in open_ones.values())
+    open_ones = {key: server.known(room) for key, room in open_ones.items()}
     server_name = wanted[0].server
     sought = {f"#{wanted[0].room(key).alias_localpart}:{server_name}" for key in open_ones}
     addresses: dict[str, str | None] = {one: server.addresses[one] for one in sought & server.addresses.keys()}

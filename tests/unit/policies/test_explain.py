@@ -144,6 +144,7 @@ groups:
     welcome: Hello.
     hours: Tue 18:00-21:00 Europe/London
     federation: closed
+    publish: nothing
 rules: {bullying: enforce}
 escalation:
   conduct: [{call: lead, within: 2h}, {call: deputy, within: 2h}]
@@ -168,6 +169,27 @@ def test_what_a_group_of_words_only_becomes_is_told() -> None:
     assert found["pictures and files"].words.startswith("Words only")
     assert of("leeds-carers", "bereaved")["pictures and files"].words == "Pictures, files and recordings can be shared."
     assert found["how often"].words.startswith("Each person can write once in 30s")
+
+
+def test_how_a_group_can_be_found_is_told_with_where_that_comes_from() -> None:
+    found = of("leeds-carers", "welcome")["how it is found"]
+    assert found.words.startswith("Its address is #")
+    assert found.words.endswith("No public list of rooms shows it.")
+    assert found.matrix.startswith('m.room.canonical_alias {"alias": "#')
+    policy = load_policy(FULL, "f").policy
+    assert policy is not None
+    hidden = {one.about: one for one in explain_room(policy, read_yaml(FULL, "f"), "room")}["how it is found"]
+    assert (hidden.words, hidden.matrix) == ("It has no address, and no public list of rooms shows it.", "")
+
+    text = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8")
+    line = "    publish: {value: directory, because: We want to be found., approved_by: deputy}\n"
+    text = text.replace("  welcome:\n", f"  welcome:\n{line}", 1)
+    policy = load_policy(text, "f").policy
+    assert policy is not None
+    listed = {one.about: one for one in explain_room(policy, read_yaml(text, "f"), "welcome")}["how it is found"]
+    assert "The public list of rooms shows its name" in listed.words
+    assert listed.origin.because == "The deputy answers for it: We want to be found."
+    assert listed.matrix.endswith('"visibility": "public" in the homeserver\'s list of rooms')
 
 
 def test_a_closed_group_that_its_space_shows_is_not_said_to_be_known_to_nobody() -> None:

@@ -11,6 +11,8 @@ from policies.files import EXAMPLES
 from policies.load import load_policy
 from policies.schema import CodeOfConduct, Group, Policy
 
+LISTED = {"value": "directory", "because": "Board minute 4", "approved_by": "deputy"}
+
 
 def policy() -> Policy:
     found = load_policy((EXAMPLES / "leeds-carers.yaml").read_bytes(), "p.yaml").policy
@@ -36,6 +38,7 @@ def changed(group: str = "carers-lounge", **more: Any) -> Policy:
         ({"posting": {"slow": "30s"}}, {"new_slow": "30s"}),
         ({"media": "none"}, {"new_media": "none"}),
         ({"pins": "nobody"}, {"new_pins": "nobody"}),
+        ({"publish": LISTED}, {"new_publish": "listed"}),
     ],
 )
 def test_what_members_feel_is_told_of_that_group_alone(more: dict[str, Any], told: dict[str, str]) -> None:
@@ -46,6 +49,7 @@ def test_what_goes_away_is_told_too() -> None:
     assert felt(changed(capacity=12, retention="30 days"), policy()) == {
         "carers-lounge": {"new_retention": "365", "new_capacity": "none"}  # as its tier has it
     }
+    assert felt(changed(publish=LISTED), changed(publish="nothing")) == {"carers-lounge": {"new_publish": "unlisted"}}
     forever = {"value": "forever", "because": "Board minute 4", "approved_by": "deputy"}
     assert felt(policy(), changed(retention=forever)) == {"carers-lounge": {"new_retention": "none"}}
     assert felt(changed(media="none", pins="nobody"), policy()) == {
@@ -67,7 +71,8 @@ def test_another_code_of_conduct_is_told_in_each_group(what: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
-    "more", [{"welcome": "Hello."}, {"name": "Lounge"}, {"media": "allowed"}, {"purpose": "Talk."}]
+    "more",
+    [{"welcome": "Hello."}, {"name": "Lounge"}, {"media": "allowed"}, {"purpose": "Talk."}, {"publish": "nothing"}],
 )
 def test_what_members_do_not_feel_is_not_told(more: dict[str, Any]) -> None:
     assert felt(policy(), changed(**more)) == {}

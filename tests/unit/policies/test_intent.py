@@ -10,7 +10,7 @@ from policies.compile import compile_community, policy_digest
 from policies.desired import DesiredRoom
 from policies.files import EXAMPLES
 from policies.findings import Finding
-from policies.intent import approvers_of, choices, pause_of, weakenings
+from policies.intent import approvers_of, choices, pause_of, publish_choice, weakenings
 from policies.load import Loaded, load_people, load_policy
 from policies.people import People, Person
 
@@ -76,12 +76,40 @@ def test_retention_becomes_milliseconds_and_is_absent_where_messages_are_kept_fo
 def test_to_write_the_default_down_changes_no_room(kind: str) -> None:
     policy = loaded(kind).policy
     assert policy is not None
-    lines = [f"{choice.aspect}: {choice.value}" for choice in choices(policy.groups["room"], federated=False)]
+    group = policy.groups["room"]
+    found = (*choices(group, federated=False), publish_choice(policy, group))
+    lines = [f"{choice.aspect}: {choice.value}" for choice in found]
     written, silent = room(kind, *lines), room(kind)
     mark = ("org.inglenook.managed", "")
     assert {key: value for key, value in written.state.items() if key != mark} == {
         key: value for key, value in silent.state.items() if key != mark
     }
+
+
+def test_a_group_that_is_not_published_has_no_address_and_one_in_the_directory_is_marked_as_listed() -> None:
+    alias, mark = ("m.room.canonical_alias", ""), ("org.inglenook.managed", "")
+    hidden, plain = room("hybrid", "publish: nothing"), room("hybrid")
+    assert (alias in hidden.state, hidden.addressed, hidden.listed) == (False, False, False)
+    assert (alias in plain.state, plain.addressed, plain.listed) == (True, True, False)
+    listed = room("hybrid", f"publish: {{value: directory, {VOUCHED}}}")
+    assert (listed.addressed, listed.listed, listed.state[mark]["directory"]) == (True, True, "listed")
+    assert "directory" not in plain.state[mark]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("announce", "come into this group by the community's space"), ("closed", "in no public list of rooms")],
+)
+def test_what_a_list_cannot_or_may_not_show_is_not_listed_whoever_answers_for_it(kind: str, words: str) -> None:
+    [finding] = errors(loaded(kind, f"publish: {{value: directory, {VOUCHED}}}"))
+    assert words in finding.message
+
+
+def test_an_address_needs_nobody_to_answer_for_it() -> None:
+    for value in ("nothing", "address"):
+        found = loaded("open", f"publish: {{value: {value}, {VOUCHED}}}")
+        assert [finding.severity for finding in found.findings] == ["advice"]
+        assert loaded("open", f"publish: {value}").findings == ()
 
 
 # Weaker than the default
@@ -165,6 +193,7 @@ def test_all_that_is_weaker_is_told_with_who_answers_for_it() -> None:
         "posting: {slow: 30s}",
         "media: none",
         "membership: {roles: [lead]}",
+        "publish: nothing",
     ],
 )
 def test_a_key_that_is_used_changes_the_digest_of_the_policy(line: str) -> None:

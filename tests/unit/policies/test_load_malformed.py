@@ -15,6 +15,21 @@ FOLDER = Path(__file__).parent / "malformed"
 
 # file: line, part of the message, part of the advice; the part of a name before the first hyphen is its class
 EXPECTED: dict[str, tuple[int, str, str]] = {
+    "care-closed-group-in-the-list": (51, "a group of kind closed is in no public list of rooms", "Leave publish out"),
+    "care-group-of-high-risk-in-the-list": (52, "a group of tier high is in no public list", "Leave publish out"),
+    "care-listed-without-a-name": (
+        46,
+        "the public list of rooms would show this group",
+        "approved_by: safeguarding_lead",
+    ),
+    "care-listed-without-a-reason": (46, "without a reason and a name", "found by who knows its address"),
+    "contradiction-address-of-a-closed-group-among-partners": (52, "this group has no address", "Leave publish out"),
+    "contradiction-listed-and-entered-by-the-space": (
+        46,
+        "come into this group by the community's space",
+        "the space shows it",
+    ),
+    "reference-publish-misspelt": (46, '"public" is not known here', "address, directory, nothing"),
     "bomb-alias": (12, "an alias (*) is not allowed", "Write the value out in full"),
     "bomb-anchors": (2, "an anchor (&) is not allowed", "Write the value out in full"),
     "bomb-nesting": (13, "nested more than 12 deep", "Take out the inner blocks"),
