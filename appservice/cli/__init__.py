@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from appservice.cli.commands import app
+from appservice.cli import commands, planning
+from appservice.cli.shared import app
 
-__all__ = ["app"]
+__all__ = ["app", "commands", "planning"]

@@ -1,6 +1,6 @@
 """The commands a person types. Each reads its options, calls an operation and prints what came of it.
 
-Exit status: 0 done, 1 an operation failed, 2 bad input.
+Exit status: 0 done, 1 an operation failed, 2 bad input. Those that plan and apply stand in `planning`.
 """
 
 from __future__ import annotations
@@ -9,47 +9,28 @@ import asyncio
 import json
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from appservice.operations.errors import BadInput, OperationFailed
-from appservice.service.config import BadConfiguration, Config, load_config
-
-if TYPE_CHECKING:
-    from appservice.cli.rooms import Wish
-    from appservice.operations.control import Override
-
-app = typer.Typer(
-    name="inglenook",
-    help="A federated community server for charities, on Matrix.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+from appservice.cli.shared import (
+    BAD_INPUT,
+    DEFAULT_CONFIG,
+    FAILED,
+    ConfigOption,
+    PolicyArgument,
+    app,
+    bad,
+    configured,
+    err,
+    out,
 )
+from appservice.operations.errors import OperationFailed
+from appservice.service.config import BadConfiguration
+
 audit_app = typer.Typer(help="The record of what was decided and done.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
-
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The service's configuration file.")]
-DEFAULT_CONFIG = Path("inglenook.yaml")
-FAILED, BAD_INPUT = 1, 2
-
-
-def _config(path: Path) -> Config:
-    try:
-        return load_config(path)
-    except BadConfiguration as error:
-        raise _bad(str(error)) from None
-
-
-def _bad(message: str) -> typer.Exit:
-    err.print(f"inglenook: {message}", markup=False)
-    return typer.Exit(BAD_INPUT)
 
 
 @app.command()
@@ -89,183 +70,6 @@ def init(
     raise typer.Exit(begin(folder, answers, out, err, as_json=as_json))
 
 
-PolicyArgument = Annotated[Path | None, typer.Argument(help="The policy file; else the one of the configuration.")]
-PeopleOption = Annotated[Path | None, typer.Option(help="The people file; else the one beside the policy.")]
-
-
-AllowOption = Annotated[
-    list[str] | None,
-    typer.Option("--allow", metavar="CLASS", help="Do it although it takes from many at once: removals, demotions."),
-]
-BecauseOption = Annotated[str, typer.Option("--because", help="With --allow: why, for the record; without names.")]
-DigestOption = Annotated[str | None, typer.Option(help="Only if the plan is still the one with this digest.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, also at a terminal.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _override(allow: list[str] | None, because: str) -> Override:
-    from appservice.cli.policies import override_of
-
-    try:
-        return override_of(allow or [], because)
-    except BadInput as error:
-        raise _bad(str(error)) from None
-
-
-@app.command()
-def plan(
-    policy: PolicyArgument = None,
-    people: PeopleOption = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    save_to: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Save the plan, to be applied within seven days.")
-    ] = None,
-    audit: Annotated[
-        bool, typer.Option("--audit", help="Read every room first, instead of trusting what we saw.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what would change on the homeserver if a policy were applied. Changes nothing."""
-    from appservice.cli.policies import Screen, show_plan
-
-    screen = Screen(out, err, as_json)
-    raise typer.Exit(show_plan(_config(config), policy, people, screen, save_to=save_to, audit=audit))
-
-
-@app.command()
-def apply(
-    policy: PolicyArgument = None,
-    people: PeopleOption = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    saved: Annotated[
-        Path | None, typer.Option("--plan", metavar="FILE", help="Do exactly what this saved plan says, or nothing.")
-    ] = None,
-    digest: DigestOption = None,
-    allow: AllowOption = None,
-    because: BecauseOption = "",
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Put a policy in force, and make the homeserver follow it. Given again, it goes on where it was cut off."""
-    from appservice.cli.policies import Screen, carry_out
-
-    override = _override(allow, because)
-    if saved is not None and digest is not None:
-        raise _bad("--digest goes without --plan, which has its own")
-    raise typer.Exit(
-        carry_out(
-            _config(config),
-            policy,
-            people,
-            Screen(out, err, as_json),
-            saved=saved,
-            digest=digest,
-            override=override,
-            ask=not yes,
-        )
-    )
-
-
-@app.command()
-def drift(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """List what somebody changed by hand of what the policy says, within sixty days: who, when, and what followed."""
-    from appservice.cli.drifts import show_drifts
-
-    raise typer.Exit(show_drifts(_config(config), out, err, as_json=as_json))
-
-
-@app.command()
-def plans(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
-    """List what was applied within a year: when, how much, and whether it was undone."""
-    from appservice.cli.policies import Screen, show_history
-
-    raise typer.Exit(show_history(_config(config), Screen(out, err, as_json)))
-
-
-@app.command()
-def undo(
-    plan_id: Annotated[
-        str | None, typer.Argument(metavar="PLAN", help="What to undo, such as P-17; else the newest that stands.")
-    ] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and what it cannot.")] = False,
-    digest: DigestOption = None,
-    allow: AllowOption = None,
-    because: BecauseOption = "",
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Go back to the policy and people that were in force before something was applied, by a plan like any other."""
-    from appservice.cli.policies import Screen
-    from appservice.cli.policies import undo as go_back
-
-    override = _override(allow, because)
-    screen = Screen(out, err, as_json)
-    raise typer.Exit(
-        go_back(_config(config), plan_id, screen, dry_run=dry_run, digest=digest, override=override, ask=not yes)
-    )
-
-
-GroupArgument = Annotated[str, typer.Argument(help="The id of a group, or space, moderators, safeguarding, ops.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what it would change.")]
-
-
-def _have_followed(
-    config: Path, wish: Wish, *, dry_run: bool, override: Override, digest: str | None, **how: bool
-) -> int:
-    from appservice.cli.policies import Screen
-    from appservice.cli.rooms import have_followed
-
-    screen = Screen(out, err, how["as_json"])
-    return have_followed(
-        _config(config), wish, screen, dry_run=dry_run, digest=digest, override=override, ask=not how["yes"]
-    )
-
-
-@app.command()
-def upgrade(
-    group: GroupArgument,
-    config: ConfigOption = DEFAULT_CONFIG,
-    dry_run: DryRunOption = False,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Although its room is as it should be.")] = False,
-    digest: DigestOption = None,
-    allow: AllowOption = None,
-    because: BecauseOption = "",
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Give a group a new room, bring its people over, and close the old one for good."""
-    from appservice.cli.rooms import Wish
-
-    override = _override(allow, because)
-    wish = Wish(group, anyway=anyway)
-    raise typer.Exit(
-        _have_followed(config, wish, dry_run=dry_run, override=override, digest=digest, yes=yes, as_json=as_json)
-    )
-
-
-@app.command()
-def adopt(
-    group: GroupArgument,
-    room: Annotated[str, typer.Argument(help="The room or space that others made: its id or address.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-    dry_run: DryRunOption = False,
-    digest: DigestOption = None,
-    allow: AllowOption = None,
-    because: BecauseOption = "",
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Take over a room that others made: its people come to the group's room if they may, and it is closed for good."""
-    from appservice.cli.rooms import Wish
-
-    override = _override(allow, because)
-    wish = Wish(group, room)
-    raise typer.Exit(
-        _have_followed(config, wish, dry_run=dry_run, override=override, digest=digest, yes=yes, as_json=as_json)
-    )
-
-
 @app.command()
 def explain(
     group: Annotated[
@@ -280,12 +84,12 @@ def explain(
     from appservice.cli.explaining import explain_file, explain_in_force
 
     if in_force:
-        raise typer.Exit(explain_in_force(group, _config(config), out, err, as_json=as_json))
+        raise typer.Exit(explain_in_force(group, configured(config), out, err, as_json=as_json))
     if policy is None and group is not None and group.endswith((".yaml", ".yml")):
         policy, group = Path(group), None  # a file and no group
-    file = policy or _config(config).policy
+    file = policy or configured(config).policy
     if file is None:
-        raise _bad("name the policy file: the configuration has none")
+        raise bad("name the policy file: the configuration has none")
     raise typer.Exit(explain_file(group, file, out, err, as_json=as_json))
 
 
@@ -322,7 +126,7 @@ def homeserver_config(
     """Print what Synapse must be told so that it lets in the servers of a policy, and no others. Changes nothing."""
     from appservice.cli.homeserver import print_homeserver_config
 
-    read = _config(config) if in_force or policy is None or config.exists() else None
+    read = configured(config) if in_force or policy is None or config.exists() else None
     raise typer.Exit(print_homeserver_config(policy, read, out, err, in_force=in_force, save_to=save_to))
 
 
@@ -351,15 +155,15 @@ def demo(
     from appservice.operations.demo import run_demo
 
     if not scene and (as_json or without):
-        raise _bad("--json and --without go with --scene")
+        raise bad("--json and --without go with --scene")
     if scene and check:
-        raise _bad("--check does not go with --scene, which always plays once and stops")
+        raise bad("--check does not go with --scene, which always plays once and stops")
     try:
         if scene:
             raise typer.Exit(_scene(directory, port, without or [], as_json=as_json))
         asyncio.run(run_demo(directory, port, out, stay=not check))
     except BadConfiguration as error:
-        raise _bad(str(error)) from None
+        raise bad(str(error)) from None
     except OperationFailed as error:
         err.print(f"inglenook: {error}", markup=False)
         raise typer.Exit(FAILED) from None
@@ -385,9 +189,9 @@ def status(
     from appservice.operations.status import read_status
 
     try:
-        found = asyncio.run(read_status(_config(config)))
+        found = asyncio.run(read_status(configured(config)))
     except BadConfiguration as error:
-        raise _bad(str(error)) from None
+        raise bad(str(error)) from None
     if as_json:
         out.print(json.dumps(found.model_dump() | {"well": found.well}, indent=2), markup=False, highlight=False)
     else:
@@ -418,7 +222,7 @@ def audit_verify(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Recompute every chain of the audit; exit status 1 if a line was changed or is missing."""
     from appservice.operations.audits import verify_audit
 
-    read = _config(config)
+    read = configured(config)
     try:
         found = asyncio.run(verify_audit(read))
     except OperationFailed as error:

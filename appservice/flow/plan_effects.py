@@ -21,6 +21,17 @@ class _OfPlan(Effect):
 
 
 @dataclass(frozen=True, kw_only=True)
+class _OfDecision(_OfPlan):
+    """What follows when a person (`by`) said yes."""
+
+    by: str
+
+    @property
+    def person(self) -> str:
+        return self.by
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProposePlan(Effect):
     """Make a plan and show it to who asked: see `flow.Proposal` for the fields. `room_id` is where they asked."""
 
@@ -50,17 +61,11 @@ class ProposePlan(Effect):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakePlan(_OfPlan):
+class TakePlan(_OfDecision):
     """Somebody said yes to a plan: nobody else can any more."""
 
     type: ClassVar[str] = "take_plan"
     urgency: ClassVar[Urgency] = Urgency.NOW
-
-    by: str
-
-    @property
-    def person(self) -> str:
-        return self.by
 
     def describe(self) -> str:
         return f"take the plan P-{self.number}, as one person decided"
@@ -78,17 +83,11 @@ class EndPlan(_OfPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplyPlan(_OfPlan):
+class ApplyPlan(_OfDecision):
     """Do what a plan says, if it is still the same plan and who said yes still may."""
 
     type: ClassVar[str] = "apply_plan"
     urgency: ClassVar[Urgency] = Urgency.SOON
-
-    by: str
-
-    @property
-    def person(self) -> str:
-        return self.by
 
     def describe(self) -> str:
         return f"do what the plan P-{self.number} says"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from policies.beginning.answers import Answers
 from policies.beginning.answers_file import AnswersRead, read_answers
 from policies.beginning.judgement import Pointer, Reason, Verdict, judge
-from policies.beginning.questions import QUESTIONS, NotUnderstood, Question, Said, answers_of, read_typed, relevant
+from policies.beginning.question import Question, read_typed
+from policies.beginning.questions import QUESTIONS, NotUnderstood, Said, answers_of, relevant
 from policies.beginning.signposts import Signpost, signposts_of
 from policies.beginning.writing import first_steps, written
 

@@ -6,15 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.beginning.answers import Answers
-from policies.beginning.questions import (
-    QUESTIONS,
-    NotUnderstood,
-    Question,
-    answers_of,
-    read_several,
-    read_typed,
-    relevant,
-)
+from policies.beginning.question import Question, read_several, read_typed
+from policies.beginning.questions import QUESTIONS, NotUnderstood, answers_of, relevant
 from policies.findings import Finding, did_you_mean, has_errors, in_order, shown
 from policies.source import Data, Path, read_yaml
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.beginning.answers import NOT_FOR, Answers
+from policies.beginning.question import Question, choice
 from policies.beginning.reading import (
-    NONE,
     NotUnderstood,
-    Reader,
     Said,
     contact,
     hours,
     name,
     nobody_or_user,
     number,
-    one_line,
     sentence,
     server,
     user,
 )
 from policies.beginning.sensitive import telling_words
-from policies.findings import did_you_mean, shown
-
-Choices = Mapping[str, str]
-"""What may be chosen: the word to write, and what it means."""
 
 PARTS: Final = (
     "Is this the right place?",
@@ -36,56 +28,7 @@ PARTS: Final = (
     "Who is there",
 )
 
-__all__ = ["PARTS", "QUESTIONS", "NotUnderstood", "Question", "Said", "answers_of", "read_typed", "relevant", "unfit"]
-
-
-def _always(said: Said) -> bool:
-    return True
-
-
-def _no_worry(value: Any) -> str:
-    return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question. `empty` is what no answer means (None: it must be answered); `most` is above 1 for a list."""
-
-    key: str
-    part: int  # index in PARTS
-    label: str  # in a few words, beside the answer
-    words: str
-    help: str
-    read: Reader
-    choices: Choices | None = None
-    most: int = 1
-    empty: str | None = None
-    when: Callable[[Said], bool] = _always
-    worry: Callable[[Any], str] = _no_worry  # what to think of again, "" if nothing
-
-
-def read_typed(question: Question, text: str, said: Said) -> Any:
-    """Return the value of a typed answer. Several stand with ";" between them. Raises `NotUnderstood`."""
-    line = one_line(text)
-    if not line:
-        if question.empty is None:
-            raise NotUnderstood("This needs an answer.", "Write ? for help.")
-        line = question.empty
-    if question.most == 1:
-        return question.read(line, said)
-    return read_several(question, line.replace("; ", ";").split(";"), said)
-
-
-def read_several(question: Question, parts: Sequence[str], said: Said) -> tuple[Any, ...]:
-    """Return the values of the items of a list. Raises `NotUnderstood`."""
-    lines = [
-        line for line in map(one_line, parts) if line and not (question.empty == "none" and line.casefold() in NONE)
-    ]
-    if len(lines) > question.most:
-        raise NotUnderstood(f"These are {len(lines)}. {question.most} are the most.", "Please leave some out.")
-    if not lines and question.empty is None:
-        raise NotUnderstood("This needs an answer.", "Write ? for help.")
-    return tuple(dict.fromkeys(question.read(line, said) for line in lines))
+__all__ = ["PARTS", "QUESTIONS", "NotUnderstood", "Said", "answers_of", "relevant", "unfit"]
 
 
 def relevant(said: Said) -> tuple[Question, ...]:
@@ -122,22 +65,6 @@ def answers_of(said: Said) -> Answers | None:
     if any(question.key not in said for question in asked):
         return None
     return Answers(**{question.key: said[question.key] for question in asked})
-
-
-def _one_of(choices: Choices) -> Reader:
-    def read(text: str, said: Said) -> str:
-        words = list(choices)
-        if text.casefold() in words:
-            return text.casefold()
-        if text.isascii() and text.isdigit() and 0 < int(text[:3]) <= len(words):
-            return words[int(text[:3]) - 1]
-        raise NotUnderstood(f'"{shown(text)}" is none of these.', did_you_mean(text, words))
-
-    return read
-
-
-def _choice(key: str, part: int, label: str, words: str, about: str, choices: Choices, **more: Any) -> Question:
-    return Question(key, part, label, words, about, _one_of(choices), choices, **more)
 
 
 def _talk(said: Said) -> bool:
@@ -202,7 +129,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         "Please write no names of people.",
         sentence,
     ),
-    _choice(
+    choice(
         "works",
         0,
         "Does that work",
@@ -215,7 +142,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
             "none": "there is no such place yet",
         },
     ),
-    _choice(
+    choice(
         "for_whom",
         0,
         "For whom",
@@ -223,7 +150,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         "We cannot keep people under 18 safe here yet. There are places made for them.",
         {"adults": "all are 18 or more", "young": "all are under 18", "both": "some are under 18"},
     ),
-    _choice(
+    choice(
         "must",
         0,
         "What it must do",
@@ -285,7 +212,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         sentence,
         empty=NOT_FOR,
     ),
-    _choice(
+    choice(
         "door",
         2,
         "Open, closed or both",
@@ -325,7 +252,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         "Think of three things: what is said, who comes in, and who writes to whom. Two or three short lines will do.",
         sentence,
     ),
-    _choice(
+    choice(
         "risk",
         3,
         "The risk",
@@ -337,7 +264,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
             "high": "much: to be seen there could hurt somebody",
         },
     ),
-    _choice(
+    choice(
         "accept",
         3,
         "Who accepts it",
