@@ -20,6 +20,7 @@ from policies.intent import choices, drift_choices, roles_in
 from policies.keeping import default_of, longer_than_usual
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.limits import DANGERS, Limit, looser, setting_of
+from policies.names import problems_of_names
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.publishing_problems import problems_of_publishing
@@ -35,15 +36,12 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     """Yield what contradicts itself, or is missing from the whole, in a well-formed policy."""
     yield from _owners(policy)
     yield from _roles(policy)
-    names = Counter(group.name.casefold() for group in policy.groups.values())
+    yield from problems_of_names(policy)
     for group_id, group in policy.groups.items():
         path: Path = ("groups", group_id)
         if group_id in RESERVED_KEYS:
             message = f'"{group_id}" is the id of a room that every community has'
             yield Problem(path, message, "Choose another id; this room is made without being written down.", key=True)
-        if names[group.name.casefold()] > 1:
-            advice = "Give each group a name of its own: people could write into the wrong one."
-            yield Problem((*path, "name"), f'two groups are called "{shown(group.name)}"', advice)
         yield from _tier(path, group, addressed=not reach_of_community(policy).federates)
         yield from _choices(path, group, federated=reach_of_group(policy, group).federates)
         yield from _capacity(path, group)

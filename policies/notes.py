@@ -36,6 +36,7 @@ NoteKind = Literal[
     "otherwise",
     "homeserver",
     "not_listed",
+    "called_otherwise",
 ]
 
 NOT_LISTED: Final = (

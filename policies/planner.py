@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from policies.approved import Approved
+from policies.called import called_otherwise
 from policies.carrying import Way, carried_state, closing, people, says
 from policies.changes import (
     PHASES,
@@ -280,6 +281,8 @@ class Planner:
         self._see_out_before(room)
         if room not in self._community.retired:
             self._notes.extend(fixed(room, present, self._identities))
+            if self._left_to_people and old is None and not half_made:
+                self._notes.extend(called_otherwise(room, present))
 
     def _take_links_down(self, room: DesiredRoom, present: ObservedRoom, wanted: Mapping[StateKey, Content]) -> None:
         for key in self._links_to_remove(present, wanted):
