@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
-from policies.intent import history_of, join_rule_of, pause_of, posting_level_of
+from policies.intent import first_messages_of, history_of, join_rule_of, pause_of, posting_level_of
 from policies.keeping import kept
 from policies.schema import Group, Policy
 
@@ -42,6 +42,8 @@ def _felt(
     if pause_of(was) != pause_of(now):
         pause = pause_of(now)
         yield "new_slow", str(pause) if pause is not None else "none"
+    if first_messages_of(was) != first_messages_of(now):
+        yield "new_first", str(first_messages_of(now) or "none")
     if kept(was) != kept(now):
         days = kept(now).days
         yield "new_retention", str(days) if days is not None else "none"

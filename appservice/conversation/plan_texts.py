@@ -135,7 +135,7 @@ PLAN_TEXTS: Mapping[str, Text] = {
 }
 
 
-_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_retention", "new_capacity")
+_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_first", "new_retention", "new_capacity")
 
 
 def _nothing_named(items: Items) -> tuple[Items, ...]:
@@ -157,6 +157,8 @@ CHANGED_TEXTS: Mapping[str, Text] = {
             *(_new("posting", value) for value in ("moderators", "everybody")),
             part("changed.slow", "new_slow", said=_given_but("new_slow", "none")),
             _new("slow", "none"),
+            part("changed.first", "new_first", said=_given_but("new_first", "none")),
+            _new("first", "none"),
             part("changed.retention", "new_retention", said=_given_but("new_retention", "none")),
             _new("retention", "none"),
             part("changed.capacity", "new_capacity", said=_given_but("new_capacity", "none")),

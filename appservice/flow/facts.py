@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from appservice.flow.cases import Cases
+from appservice.flow.newcomers import Newcomers
 from appservice.flow.plans import Plans
 from appservice.flow.ways import Turns
 
@@ -213,7 +214,7 @@ class Facts:
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
     `room_of(room_id)` is what we know of another room. `cases` are the cases, `plans` the proposed plans; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
-    program not to write to them. `turns` says who wrote last when. `before` is the membership that the person of a member event had until then.
+    program not to write to them. `turns` says who wrote last when, `newcomers` whose first messages are read first. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -234,6 +235,7 @@ class Facts:
     removed: Collection[str] = ()
     quiet: Collection[str] = ()
     turns: Turns | None = None
+    newcomers: Newcomers | None = None
 
     def in_distress(self, user_id: str) -> bool:
         """Return whether a concern for this person was seen in the last day: then programs do not correct them."""

@@ -8,9 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
-from appservice.flow import Cases, ConcernFact, Event, Facts, Ghosts, Place, Plans, RoomFacts, Rules, Turns, Written
+from appservice.flow import (
+    Cases,
+    ConcernFact,
+    Event,
+    Facts,
+    Ghosts,
+    Newcomers,
+    Place,
+    Plans,
+    RoomFacts,
+    Rules,
+    Turns,
+    Written,
+)
 from appservice.intake.written import emptied_by, pruned, written_from, written_of, written_record
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
@@ -41,6 +54,18 @@ REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocke
 #: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows;
 #: members may not write more.
 _STATE_AT_MOST = 10_000
+
+
+class NewcomersSeen(Newcomers, Protocol):
+    """Who is new to a group, told of who comes and goes: each returns rows to commit with what was seen."""
+
+    def moved(self, room: RoomFacts, user_id: str, before: str | None, after: str | None) -> Commit: ...
+
+    def read(self, room: RoomFacts, before: Mapping[str, str] | None) -> Commit:
+        """Take a room that was read anew; `before` is who was in it as we knew it, None if we did not."""
+        ...
+
+    def rows(self, room: RoomFacts) -> Commit: ...
 
 
 @dataclass(slots=True)
@@ -74,6 +99,8 @@ class Projection:
         self.removed: Collection[str] = ()
         self.quiet: Collection[str] = ()
         self.turns: Turns | None = None
+        self.newcomers: NewcomersSeen | None = None
+        self._in_before: dict[str, Mapping[str, str]] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -125,6 +152,7 @@ class Projection:
             removed=self.removed,
             quiet=self.quiet,
             turns=self.turns,
+            newcomers=self.newcomers,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------
@@ -165,7 +193,9 @@ class Projection:
         removed = self._once_removed(room_id)
         if removed:
             self._removed_before[room_id] = removed
-        self._rooms.pop(room_id, None)
+        room = self._rooms.pop(room_id, None)
+        if room is not None and room.facts.creator:
+            self._in_before[room_id] = room.members
 
     def forget_all(self) -> None:
         """The homeserver is not the one we knew: everything is read anew."""
@@ -174,6 +204,7 @@ class Projection:
         self._places.clear()
         self._groups.clear()
         self._knocks.clear()
+        self._in_before.clear()
 
     def unmanaged(self, room_id: str) -> None:
         """A room that is none of ours, or not yet: its events are journalled and nothing else."""
@@ -194,6 +225,11 @@ class Projection:
         room = _Room(RoomFacts(room_id), moves=self.moves(room_id) + 1)
         removed = self._once_removed(room_id)
         self._removed_before.pop(room_id, None)
+        known_before = self._rooms.get(room_id)
+        was_in: Mapping[str, str] | None = (
+            known_before.members if known_before is not None and known_before.facts.creator else None
+        )
+        was_in = self._in_before.pop(room_id, was_in)
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
                 self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
@@ -209,6 +245,8 @@ class Projection:
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
             self._reach(room, person)
+        if self.newcomers is not None:
+            self.newcomers.read(room.facts, was_in)  # its rows are among those of the room
         return self.rows(room_id)
 
     def heard_late(self, event: Event) -> Commit | None:
@@ -250,6 +288,8 @@ class Projection:
             members_replaced=[(self._homeserver, room_id)],
             members=[self._member_row(room_id, user, membership) for user, membership in room.members.items()],
         )
+        if self.newcomers is not None:
+            rows.add(self.newcomers.rows(room.facts))
         person = room.facts.create.get(FOR_FIELD)
         known = self.direct_reach.get(person) if isinstance(person, str) else None
         if isinstance(person, str) and known is not None and known[0] == room_id:
@@ -304,6 +344,8 @@ class Projection:
             room.taken_out ^= {user_id}
             rows.rooms.append(self._room_row(event.room_id))
         rows.members.append(self._member_row(event.room_id, user_id, membership or "leave"))
+        if self.newcomers is not None:
+            rows.add(self.newcomers.moved(room.facts, user_id, known, membership))
         return rows
 
     def _note(self, room_id: str, room: _Room, user_id: str, membership: str | None) -> None:

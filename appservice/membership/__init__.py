@@ -5,8 +5,19 @@ from __future__ import annotations
 from appservice.membership.arrivals import Arrivals
 from appservice.membership.doors import Doors
 from appservice.membership.invitations import Invitations
+from appservice.membership.newcomers import NewcomerBook, reference_of
 from appservice.membership.removal import InviteExecutor, RemoveExecutor
 from appservice.membership.standing import Standing
 from appservice.membership.words import JoinWords
 
-__all__ = ["Arrivals", "Doors", "Invitations", "InviteExecutor", "JoinWords", "RemoveExecutor", "Standing"]
+__all__ = [
+    "Arrivals",
+    "Doors",
+    "Invitations",
+    "InviteExecutor",
+    "JoinWords",
+    "NewcomerBook",
+    "RemoveExecutor",
+    "Standing",
+    "reference_of",
+]

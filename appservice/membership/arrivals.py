@@ -58,7 +58,8 @@ class Arrivals:
     def _greeting(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words."""
         first = facts.before not in ("join", "left") and not _came_along(facts, person)
-        if not first or facts.room.group not in self._welcomes or not _admitted(facts, person):
+        told = facts.room.group in self._welcomes or _read_first(facts, person)
+        if not first or not told or not _admitted(facts, person):
             return
         if facts.in_distress(person) or person in facts.quiet:
             return
@@ -75,12 +76,18 @@ class Arrivals:
         welcome, of_group = self._welcomes.get(facts.room.group), {"room": facts.room.room_id}
         own_hours = of_group | {"own_hours": "yes"} if facts.room.group in self._own_hours else {}
         kept = of_group | {"kept": self._kept[facts.room.group]} if facts.room.group in self._kept else {}
+        kept |= of_group | {"first": str(first)} if (first := _read_first(facts, person)) else {}
         return {"person": person} | own_hours | kept | (of_group | {"welcome": welcome} if welcome else {})
 
 
 def _admitted(facts: Facts, person: str) -> bool:
     rules = facts.rules
     return rules is None or rules.admits(facts.room.community, facts.room.group, person)
+
+
+def _read_first(facts: Facts, person: str) -> int:
+    """How many messages of somebody new to this group are read before everybody sees them."""
+    return facts.newcomers.left(facts.room.group, person) if facts.newcomers is not None else 0
 
 
 def _came_along(facts: Facts, person: str) -> bool:

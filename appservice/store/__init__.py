@@ -7,6 +7,7 @@ from appservice.store.commit import AuditLine, Commit
 from appservice.store.database import Database, StoreRefused
 from appservice.store.drift_rows import read_drifts
 from appservice.store.migrate import StoreTooNew, ensure_current
+from appservice.store.newcomer_rows import read_held_words, read_newcomers, sealed_words
 from appservice.store.proposals import proposals
 from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect, StoredPolicy
 
@@ -27,5 +28,8 @@ __all__ = [
     "ensure_current",
     "proposals",
     "read_drifts",
+    "read_held_words",
+    "read_newcomers",
+    "sealed_words",
     "verify",
 ]

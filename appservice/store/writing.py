@@ -19,9 +19,11 @@ from appservice.store.schema import (
     drifts,
     evidence,
     evidence_reads,
+    held_words,
     in_force,
     journal,
     members,
+    newcomers,
     outbox,
     positions,
     proposals,
@@ -87,6 +89,11 @@ _applied_plans = _upsert(applied_plans, "undone_by")
 _proposals = _upsert(proposals, "record")
 _drifts = _upsert(drifts, "last_ms", "times", "done")
 _drifts_forget = delete(drifts).where(drifts.c.last_ms < bindparam("before"))
+_newcomers = _upsert(newcomers, "record")
+_held_words = _upsert(held_words, "state", "shown")
+_words_gone = delete(held_words).where(
+    held_words.c.homeserver == bindparam("gone_of"), held_words.c.id == bindparam("gone_id")
+)
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
 _settle: dict[frozenset[str], Any] = {}
@@ -141,6 +148,9 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_applied_plans, commit.applied_plans),
         (_proposals, commit.proposals),
         (_drifts, commit.drifts),
+        (_newcomers, commit.newcomers),
+        (_held_words, commit.held_words),
+        (_words_gone, [{"gone_of": one["homeserver"], "gone_id": one["id"]} for one in commit.words_gone]),
         (_positions, commit.positions),
     ):
         if rows:

@@ -102,6 +102,20 @@ def test_who_is_known_is_told_them_at_the_first_coming_into_the_group(
     assert found == ([("direct.group_welcome", {"person": SAM, "room": GROUP, "welcome": WELCOME})] if expected else [])
 
 
+class New:
+    """Sam is new to this group."""
+
+    def left(self, group: str, _user_id: str) -> int:
+        return 3 if group == "quiet" else 0
+
+
+def test_whose_first_messages_are_read_is_told_how_many_at_the_first_coming_whoever_knows_them() -> None:
+    item = {"person": SAM, "room": GROUP, "first": "3"}
+    assert told("quiet", newcomers=New()) == [("direct.welcome", item)]
+    known = {"newcomers": New(), "known_people": {SAM}, "direct_rooms": {SAM: "!dm"}}
+    assert told("quiet", **known) == [("direct.group_welcome", item)]
+
+
 def test_a_group_without_words_for_newcomers_says_nothing_to_those_we_know() -> None:
     assert told("quiet", known_people={SAM}, direct_rooms={SAM: "!dm"}) == []
 

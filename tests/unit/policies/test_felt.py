@@ -34,6 +34,7 @@ def changed(group: str = "carers-lounge", **more: Any) -> Policy:
         ({"retention": "30 days"}, {"new_retention": "30"}),
         ({"capacity": 12}, {"new_capacity": "12"}),
         ({"posting": {"slow": "30s"}}, {"new_slow": "30s"}),
+        ({"posting": {"first_messages": 3}}, {"new_first": "3"}),
     ],
 )
 def test_what_members_feel_is_told_of_that_group_alone(more: dict[str, Any], told: dict[str, str]) -> None:
