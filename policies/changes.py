@@ -212,7 +212,10 @@ class Invite(_InRoom):
 
 @dataclass(frozen=True, slots=True)
 class Remove(_InRoom):
-    """The steward removes a person who may not be there, or withdraws an invite (`invited`): a kick either way."""
+    """The steward removes a person who may not be there, or withdraws an invite (`invited`): a kick either way.
+
+    earlier: it is a closed room whose place another one took; what was said there can still be read.
+    """
 
     do: ClassVar[str] = "remove"
     _phase: ClassVar[Phase] = "remove"
@@ -220,8 +223,11 @@ class Remove(_InRoom):
 
     user_id: str
     invited: bool = False
+    earlier: bool = False
 
     def words(self) -> str:
+        if self.earlier:
+            return f"{named(self.user_id)}, who is not approved for it, is taken out of the old room, too."
         if self.invited:
             return f"The invite of {named(self.user_id)}, who is not approved for it, is withdrawn."
         return f"{named(self.user_id)}, who is not approved for it, is removed."

@@ -6,9 +6,17 @@ from collections.abc import Iterator, Mapping
 
 from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
-from policies.intent import first_messages_of, history_of, join_rule_of, pause_of, posting_level_of
+from policies.intent import (
+    first_messages_of,
+    history_of,
+    join_rule_of,
+    pause_of,
+    pins_of,
+    posting_level_of,
+    words_only,
+)
 from policies.keeping import kept
-from policies.schema import Group, Policy
+from policies.schema import CodeOfConduct, Group, Policy
 
 __all__ = ["felt"]
 
@@ -16,14 +24,24 @@ __all__ = ["felt"]
 def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
     """Return, by group, what its members should be told: what changed, and what holds from now on.
 
-    Only of groups that were there before. What newcomers are told, names and people are no matter of these words.
+    Only of groups that were there before. What newcomers are told, names and people are no matter of these words. Of a
+    code of conduct only its version is named here: what it says is told as it is when it is told.
     """
     found: dict[str, Mapping[str, str]] = {}
+    whole = dict(_felt_everywhere(before.community.code_of_conduct, after.community.code_of_conduct))
     for group_id, group in sorted(after.groups.items()):
         was = before.groups.get(group_id)
-        if was is not None and (told := dict(_felt(was, group, _history(before, was), _history(after, group)))):
+        if was is None:
+            continue
+        told = dict(_felt(was, group, _history(before, was), _history(after, group))) | whole
+        if told:
             found[group_id] = told
     return found
+
+
+def _felt_everywhere(was: CodeOfConduct | None, now: CodeOfConduct | None) -> Iterator[tuple[str, str]]:
+    if was != now:
+        yield "new_conduct", now.version if now is not None else "none"
 
 
 def _history(policy: Policy, group: Group) -> HistoryVisibility:
@@ -44,6 +62,10 @@ def _felt(
         yield "new_slow", str(pause) if pause is not None else "none"
     if first_messages_of(was) != first_messages_of(now):
         yield "new_first", str(first_messages_of(now) or "none")
+    if words_only(was) != words_only(now):
+        yield "new_media", "none" if words_only(now) else "allowed"
+    if pins_of(was) != pins_of(now):
+        yield "new_pins", pins_of(now)
     if kept(was) != kept(now):
         days = kept(now).days
         yield "new_retention", str(days) if days is not None else "none"

@@ -58,6 +58,7 @@ __all__ = [
     "join_rule_of",
     "pause_of",
     "pins_level_of",
+    "pins_of",
     "posting_level_of",
     "roles_in",
     "weakenings",
@@ -197,9 +198,14 @@ def words_only(group: Group) -> bool:
     return group.media == "none"
 
 
+def pins_of(group: Group) -> str:
+    """Return who can pin messages in a group: `nobody`, `moderators` or `everybody`."""
+    return _choice(group, "pins")
+
+
 def pins_level_of(group: Group) -> int:
     """Return the power level needed to pin messages in a group."""
-    return _PINS_LEVELS[_choice(group, "pins")]
+    return _PINS_LEVELS[pins_of(group)]
 
 
 def _of_federation(policy: Policy) -> Iterator[Weakening]:

@@ -96,8 +96,9 @@ class Observed:
         Or that whose place one is to take since a person has asked for it: then it is the key's room itself, which gets
         a successor, or one that others made (`policies.succession`).
     went_before: by key, who left an earlier room by themselves, and did not come back.
+    earlier: by key, the closed rooms of ours whose place its room took: who may not be in it does not stay in them either.
     former_rooms: ids of further rooms of ours that stand for no key any more: closed ones, and a second one that an
-        interrupted attempt left. Links to them are taken down, nothing else is done to them.
+        interrupted attempt left. Links to them are taken down.
     homeserver: how far it is open to other servers; None where nobody has looked.
     """
 
@@ -106,5 +107,6 @@ class Observed:
     addresses: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     predecessors: Mapping[RoomKey, ObservedRoom] = field(default_factory=lambda: MappingProxyType({}))
     went_before: Mapping[RoomKey, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    earlier: Mapping[RoomKey, tuple[ObservedRoom, ...]] = field(default_factory=lambda: MappingProxyType({}))
     former_rooms: frozenset[str] = frozenset()
     homeserver: HomeserverReach | None = None

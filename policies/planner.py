@@ -274,6 +274,7 @@ class Planner:
             self._hide_addresses(room, present, old)
         banned = self._follow(room, present.room_id, present.members, old, present.create_content)
         self._see_out(room, present, banned)
+        self._see_out_before(room)
         if room not in self._community.retired:
             self._notes.extend(fixed(room, present, self._identities))
 
@@ -375,14 +376,21 @@ class Planner:
             asked = members.get(user_id) == "knock"
             self._add(room, Invite(room.key, room_id, room.name, user_id, asked=asked))
 
-    def _see_out(self, room: DesiredRoom, present: ObservedRoom, banned: frozenset[str] = frozenset()) -> None:
+    def _see_out(
+        self, room: DesiredRoom, present: ObservedRoom, banned: frozenset[str] = frozenset(), *, earlier: bool = False
+    ) -> None:
         """Remove those who are in the room, or invited, and not approved. A knock is a request, answered elsewhere."""
         strangers = self._approved.strangers(room.membership, present.members)
         for user_id in sorted(strangers.difference(self._identities, banned)):
             membership = present.members[user_id]
             if membership in ("join", "invite"):
                 invited = membership == "invite"
-                self._add(room, Remove(room.key, present.room_id, room.name, user_id, invited=invited))
+                self._add(room, Remove(room.key, present.room_id, room.name, user_id, invited, earlier))
+
+    def _see_out_before(self, room: DesiredRoom) -> None:
+        """Have nobody stay in the closed rooms before this one who may not be in it: what was said there can be read."""
+        for past in self._observed.earlier.get(room.key, ()):
+            self._see_out(room, past, earlier=True)
 
     # -- ------------------------------------------------------------------------------------------------------------
 

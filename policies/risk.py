@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import get_args
+from typing import Final, Literal, get_args
 
 from policies.changes import Change, CreateRoom
 from policies.creation import key_of
@@ -15,12 +15,23 @@ from policies.including import read_policy
 from policies.notes import Note
 from policies.plain_words import quoted
 from policies.plan import Plan
-from policies.schema import Policy
+from policies.schema import Policy, RiskAssessment
 from policies.times import a_year_after
 
-__all__ = ["assessment_lacking", "lowered_tiers", "refusal_without_assessment", "risky", "with_assessment_note"]
+__all__ = [
+    "ADVICE",
+    "advice_for_undo",
+    "assessment_lacking",
+    "is_risky_where_people_are",
+    "lowered_tiers",
+    "refusal_without_assessment",
+    "risky",
+    "with_assessment_note",
+]
 
-_ADVICE = (
+_OWN: Final = "own"
+_RISKY: Final = ("exposing", "one_way")
+ADVICE: Final = (
     'Think it over with the safeguarding lead, then write under community: "risk_assessment: {reviewed: YYYY-MM-DD, '
     'next: YYYY-MM-DD, by: lead}", with the day on which you did.'
 )
@@ -35,9 +46,13 @@ def risky(plan: Plan) -> tuple[Change, ...]:
     return tuple(
         change
         for change in plan.changes
-        if change.change_class in ("exposing", "one_way")
-        and (key_of(change.room_id) is None or isinstance(change, CreateRoom))
+        if is_risky_where_people_are(change) or (isinstance(change, CreateRoom) and change.change_class in _RISKY)
     )
+
+
+def is_risky_where_people_are(change: Change) -> bool:
+    """Return whether a change exposes people, or cannot be undone, in a room that is there already."""
+    return change.change_class in _RISKY and key_of(change.room_id) is None
 
 
 def lowered_tiers(before: Policy, after: Policy) -> tuple[str, ...]:
@@ -51,16 +66,23 @@ def lowered_tiers(before: Policy, after: Policy) -> tuple[str, ...]:
 
 
 def assessment_lacking(
-    policy: Policy, plan: Plan, today: date, last: date | None = None, lowered: Sequence[str] = ()
+    policy: Policy,
+    plan: Plan,
+    today: date,
+    last: date | None = None,
+    lowered: Sequence[str] = (),
+    risk: RiskAssessment | Literal["own"] | None = _OWN,
 ) -> str | None:
     """Return in a sentence why the risky changes of a plan may not be made yet; None if they may, or there are none.
 
     last: the day on which the last policy with such changes was put in force. A review from before that day was made
     of another community than this one has become, so it cannot speak for what comes next.
     lowered: the groups that get a lower tier than they have, which is risky whatever changes in their rooms.
+    risk: the assessment that counts, if it is not the policy's own.
     """
     found = risky(plan)
-    risk = policy.community.risk_assessment
+    if risk == _OWN:
+        risk = policy.community.risk_assessment
     if not found and not lowered:
         return None
     if risk is None:
@@ -85,15 +107,26 @@ def assessment_lacking(
     return f"{', '.join(parts)}, and {why}"
 
 
-def with_assessment_note(plan: Plan, lacking: str | None) -> Plan:
+def advice_for_undo(policy: Policy, number: str, today: date) -> str:
+    """Return what to do where an undo lacks an assessment: the older file says it, and is applied."""
+    by = policy.community.owners.safeguarding_lead
+    written = f"risk_assessment: {{reviewed: {today}, next: {a_year_after(today)}, by: {by}}}"
+    return (
+        "Think it over with the safeguarding lead. Then take the policy file as it was before "
+        f'{number}, write under community: "{written}", with the day on which you did, and apply that file: '
+        "`inglenook apply FILE` does the same as this undo."
+    )
+
+
+def with_assessment_note(plan: Plan, lacking: str | None, advice: str = ADVICE) -> Plan:
     """Return the plan with a note that it would be refused, if a risk assessment is lacking."""
     if lacking is None:
         return plan
-    note = Note("not_assessed", None, f"This plan would be refused: {lacking}. {_ADVICE}")
+    note = Note("not_assessed", None, f"This plan would be refused: {lacking}. {advice}")
     return replace(plan, notes=(*plan.notes, note))
 
 
-def refusal_without_assessment(lacking: str, policy: bytes, filename: str) -> Finding:
+def refusal_without_assessment(lacking: str, policy: bytes, filename: str, advice: str = ADVICE) -> Finding:
     """Return the finding with which an apply is refused, at the place in the file where something must be written."""
     source = read_policy(policy, filename)
-    return source.finding("error", ("community", "risk_assessment"), lacking, _ADVICE, key=True)
+    return source.finding("error", ("community", "risk_assessment"), lacking, advice, key=True)

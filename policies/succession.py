@@ -6,7 +6,7 @@ one, and the old one's tombstone, written last, names the new one. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from policies.desired import PREDECESSOR_TYPE, Content, StateKey
@@ -27,8 +27,10 @@ __all__ = [
     "JOIN_RULES",
     "POWER_LEVELS",
     "TOMBSTONE",
+    "closed_for_good",
     "closed_levels",
     "closer",
+    "earlier",
     "finished",
     "followed",
     "is_ours",
@@ -88,8 +90,8 @@ def unfinished(room: ObservedRoom, old: ObservedRoom | None, identities: Identit
     )
 
 
-def went_before(room: ObservedRoom, room_of: Callable[[str], ObservedRoom | None]) -> frozenset[str]:
-    """Return who left one of the rooms before this one by themselves, and did not come back: they are not asked again.
+def earlier(room: ObservedRoom, room_of: Callable[[str], ObservedRoom | None]) -> tuple[ObservedRoom, ...]:
+    """Return the rooms before this one, the last one first.
 
     room_of: what is known of a room, None for one that is not known to be ours.
     """
@@ -100,8 +102,23 @@ def went_before(room: ObservedRoom, room_of: Callable[[str], ObservedRoom | None
             break
         chain.append(old)
         seen.add(before)
+    return tuple(chain[1:])
+
+
+def closed_for_good(rooms: Iterable[ObservedRoom], identities: Identities) -> tuple[ObservedRoom, ...]:
+    """Return which of these are closed, and the steward still in them, who can take people out."""
+    return tuple(
+        room
+        for room in rooms
+        if room.closed and is_ours(room, identities) and room.members.get(identities.steward) == "join"
+    )
+
+
+def went_before(rooms: Sequence[ObservedRoom]) -> frozenset[str]:
+    """Return who left one of the rooms before another (the last one first) by themselves, and did not come back: they
+    are not asked again."""
     members: dict[str, Membership] = {}
-    for old in reversed(chain[1:]):
+    for old in reversed(rooms):
         members |= old.members
     return frozenset(user_id for user_id, membership in members.items() if membership == "left")
 

@@ -109,7 +109,8 @@ def _present(community: DesiredCommunity, observed: Observed, identities: Identi
     for room in community.rooms:
         present = observed.rooms.get(room.key)
         if present is not None and not room.membership.anyone and present.standing(identities) == "governed":
-            found.update(user_id for user_id, is_in in present.members.items() if is_in in ("join", "invite"))
+            for one in (present, *observed.earlier.get(room.key, ())):
+                found.update(user_id for user_id, is_in in one.members.items() if is_in in ("join", "invite"))
     return found.difference(identities)
 
 

@@ -24,7 +24,7 @@ from appservice.conversation.pieces import (
 #: Most small cases in one list.
 _LISTED = 20
 #: Most groups whose words newcomers are told at once.
-_WELCOMES = 5
+_WELCOMES = 10
 #: Most messages that an answer about rules in shadow links.
 _SHADOWED = 35
 _OUTCOMES = ("resolved", "mistake", "referred", "nothing")

@@ -135,12 +135,32 @@ PLAN_TEXTS: Mapping[str, Text] = {
 }
 
 
-_ASPECTS: Final = ("new_history", "new_join", "new_posting", "new_slow", "new_first", "new_retention", "new_capacity")
+_ASPECTS: Final = (
+    "new_history",
+    "new_join",
+    "new_posting",
+    "new_slow",
+    "new_first",
+    "new_media",
+    "new_pins",
+    "new_retention",
+    "new_capacity",
+)
+
+
+def _conduct(field: str) -> Said:
+    """Said of a code of conduct that is another one now, if it has this."""
+    return both(_given_but("new_conduct", "none"), given("conduct_version", field))
+
+
+#: Whether something is said of the code of conduct.
+_new_conduct: Final = either(_conduct("conduct_version"), when("new_conduct", "none"))
 
 
 def _nothing_named(items: Items) -> tuple[Items, ...]:
     """Said if no aspect is named that there are words for: by a later version of ours, before it went back."""
-    return () if any(items and items[0].get(aspect) for aspect in _ASPECTS) else (items,)
+    named = any(items and items[0].get(aspect) for aspect in _ASPECTS)
+    return () if named or _new_conduct(items) else (items,)
 
 
 def _new(aspect: str, value: str) -> Part:
@@ -159,10 +179,16 @@ CHANGED_TEXTS: Mapping[str, Text] = {
             _new("slow", "none"),
             part("changed.first", "new_first", said=_given_but("new_first", "none")),
             _new("first", "none"),
+            *(_new("media", value) for value in ("none", "allowed")),
+            *(_new("pins", value) for value in ("nobody", "moderators", "everybody")),
             part("changed.retention", "new_retention", said=_given_but("new_retention", "none")),
             _new("retention", "none"),
             part("changed.capacity", "new_capacity", said=_given_but("new_capacity", "none")),
             _new("capacity", "none"),
+            _new("conduct", "none"),
+            part("changed.conduct", "conduct_version", said=_conduct("conduct_version")),
+            part("direct.welcome.conduct.text", "conduct_text", said=_conduct("conduct_text")),
+            part("direct.welcome.conduct.address", "conduct_address", said=_conduct("conduct_address")),
         ),
         notice=True,
     ),

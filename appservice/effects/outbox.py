@@ -226,12 +226,19 @@ class Outbox:
             if group is None:
                 self._wake.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(0.1 if self._quiet else None):
+                    async with asyncio.timeout(self._look_again_s()):
                         await self._wake.wait()
                 continue
             slots = self._slots[Urgency.WHEN_QUIET]
             await slots.acquire()
             self._spawn(self._send_group(group))
+
+    def _look_again_s(self) -> float | None:
+        """Seconds until quiet effects are looked at again, None for when one comes: seldom while all are for later."""
+        now = self._clock.now_ms()
+        if any(group[0].wanted_at_ms - now < 1000 for group in self._quiet.values()):
+            return 0.1
+        return 1.0 if self._quiet else None
 
     def _next_group(self) -> list[Entry] | None:
         """Take the oldest group out that may leave now: entries of one merge key, whose reasons are settled."""

@@ -207,6 +207,14 @@ class Ghosts:
 
 
 @dataclass(frozen=True, slots=True)
+class Greeted:
+    """What somebody was told of a group: a hash of it, and when it left or leaves, in ms since 1970."""
+
+    said: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts loaded for one input.
 
@@ -214,7 +222,8 @@ class Facts:
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
     `room_of(room_id)` is what we know of another room. `cases` are the cases, `plans` the proposed plans; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
-    program not to write to them. `turns` says who wrote last when, `newcomers` whose first messages are read first. `before` is the membership that the person of a member event had until then.
+    program not to write to them. `turns` says who wrote last when, `newcomers` whose first messages are read first.
+    `greeted` maps people to what they were told lately of each group that they came into. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -236,6 +245,7 @@ class Facts:
     quiet: Collection[str] = ()
     turns: Turns | None = None
     newcomers: Newcomers | None = None
+    greeted: Mapping[str, Mapping[str, Greeted]] = field(default_factory=lambda: _NOTHING)
 
     def in_distress(self, user_id: str) -> bool:
         """Return whether a concern for this person was seen in the last day: then programs do not correct them."""

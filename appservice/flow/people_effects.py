@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from appservice.flow.effects import Effect, Urgency
+from appservice.flow.effects import DirectMessage, Effect, Urgency
 from appservice.flow.facts import ConcernFact
 
 
@@ -59,6 +59,41 @@ class BeQuiet(Effect):
 
     def describe(self) -> str:
         return "write nothing more to one person" if self.quiet else "write to one person again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteGreeting(Effect):
+    """Note what one person is told of a group that they came into: `said` is a hash of it, `at_ms` when it leaves. True as
+    soon as it is decided."""
+
+    type: ClassVar[str] = "note_greeting"
+    urgency: ClassVar[Urgency] = Urgency.NOW
+
+    group: str
+    user_id: str
+    said: str
+    at_ms: int
+
+    @property
+    def target(self) -> str:
+        return f"{self.group} {self.user_id}"
+
+    @property
+    def person(self) -> str:
+        return self.user_id
+
+    def describe(self) -> str:
+        return f"note that one person is told what the group {self.group} tells newcomers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeting(DirectMessage):
+    """Tell one person what the groups tell newcomers that they came into. `not_before_ms` lets those of a while be told in
+    one message."""
+
+    type: ClassVar[str] = "greeting"
+
+    not_before_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,16 +123,16 @@ class Lanes:
 
     async def _commit(self, commit: Commit, rooms: Collection[str]) -> None:
         """Commit; where that is refused, what memory knows of `rooms` is written down with the next commit."""
-        rooms = set(rooms) | self._unwritten
-        for room_id in self._unwritten:
+        before = frozenset(self._unwritten)
+        for room_id in before:
             commit.add(self._projection.rows(room_id))
         try:
             await self._database.commit(commit)
         except StoreRefused:
-            self._unwritten = rooms
+            self._unwritten.update(rooms)
             _put_back(commit)
             raise
-        self._unwritten = set()
+        self._unwritten -= before
 
     async def resume(self) -> int:
         """Queue what an earlier life of ours journalled and did not handle; return how many."""
@@ -333,11 +333,14 @@ class Lanes:
         if state is None:
             rows = self._projection.vanish(room_id)
         else:
+            known = self._projection.room(room_id)
             rows = self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
             now = self._projection.written(room_id)
+            if room_id not in self._unwritten and known == self._projection.room(room_id) and now == before:
+                return  # most readings tell nothing new, and need not be written down
             if before:
                 rows.add(self.found_moved(room_id, [key for key in now if now[key] != before.get(key)]))
-        await self._database.commit(rows)
+        await self._commit(rows, {room_id})
 
     async def _state(self, room_id: str) -> list[dict[str, Any]] | None:
         """A room's state as one of us may see it, None where none of us is in it."""

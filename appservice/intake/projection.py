@@ -16,6 +16,7 @@ from appservice.flow import (
     Event,
     Facts,
     Ghosts,
+    Greeted,
     Newcomers,
     Place,
     Plans,
@@ -101,6 +102,7 @@ class Projection:
         self.turns: Turns | None = None
         self.newcomers: NewcomersSeen | None = None
         self._in_before: dict[str, Mapping[str, str]] = {}
+        self.greeted: Mapping[str, Mapping[str, Greeted]] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -153,17 +155,19 @@ class Projection:
             quiet=self.quiet,
             turns=self.turns,
             newcomers=self.newcomers,
+            greeted=self.greeted,
         )
 
     # -- loading ---------------------------------------------------------------------------------------------------
 
     async def load(self, questions: Questions) -> int:
         """Rebuild from the store; return how many rooms are known."""
-        for room_id, record in (await questions.rooms()).items():
-            self._put(_room_from(room_id, record))
+        rooms = {room_id: _room_from(room_id, record) for room_id, record in (await questions.rooms()).items()}
         for room_id, user_id, membership in await questions.members():
-            if room_id in self._rooms and membership != "leave":
-                self._note(room_id, self._rooms[room_id], user_id, membership)
+            if room_id in rooms and membership != "leave":
+                self._note(room_id, rooms[room_id], user_id, membership)
+        for room in rooms.values():  # which of two rooms stands for a group depends on who is in it
+            self._put(room)
         for user_id, (room_id, how) in (await questions.direct_rooms()).items():
             self.set_direct_room(user_id, room_id, how)
         return len(self._rooms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appservice.membership.arrivals import Arrivals
 from appservice.membership.doors import Doors
+from appservice.membership.greeting import GreetingExecutor
 from appservice.membership.invitations import Invitations
 from appservice.membership.newcomers import NewcomerBook, reference_of
 from appservice.membership.removal import InviteExecutor, RemoveExecutor
@@ -13,6 +14,7 @@ from appservice.membership.words import JoinWords
 __all__ = [
     "Arrivals",
     "Doors",
+    "GreetingExecutor",
     "Invitations",
     "InviteExecutor",
     "JoinWords",

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from appservice.flow import DirectMessage, Effect, EnsureDirectRoom, EventInput, Facts, Item, Origin, Place
+from appservice.flow import (
+    DirectMessage,
+    Effect,
+    EnsureDirectRoom,
+    EventInput,
+    Facts,
+    Greeting,
+    Item,
+    NoteGreeting,
+    Origin,
+    Place,
+    UrgentMessage,
+)
+from appservice.membership.greeting import is_told, leaves_at, said_of
 
 
 class Arrivals:
@@ -44,6 +57,8 @@ class Arrivals:
         room = EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
         yield room
         if person not in facts.known_people:
+            about = self._about(facts, person)
+            yield self._noted(item, facts, about, facts.now_ms)
             # What a program does here, who reads, what is kept, how to complain (CARE, rule 17).
             yield DirectMessage(
                 source=item.id,
@@ -52,24 +67,70 @@ class Arrivals:
                 once=room.key,
                 user_id=person,
                 text="direct.welcome",
-                items=(self._about(facts, person),),
+                items=(about,),
             )
 
     def _greeting(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
-        """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words."""
-        first = facts.before not in ("join", "left") and not _came_along(facts, person)
-        told = facts.room.group in self._welcomes or _read_first(facts, person)
-        if not first or not told or not _admitted(facts, person):
+        """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words.
+
+        Once for what it says: nobody is told it at each return.
+        """
+        arrives = facts.before != "join" and not _came_along(facts, person)
+        read_first = _read_first(facts, person)
+        tells = facts.room.group in self._welcomes or read_first or self._is_kept_otherwise(facts, person)
+        if not arrives or not tells or not _admitted(facts, person):
             return
         if facts.in_distress(person) or person in facts.quiet:
             return
-        yield DirectMessage(
+        about = self._about(facts, person)
+        if is_told(facts, facts.room.group, person, said_of(about)):
+            return
+        if read_first:  # who does not know how cannot write at all
+            yield self._noted(item, facts, about, facts.now_ms)
+            yield UrgentMessage(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                user_id=person,
+                text="direct.group_welcome",
+                items=(about,),
+            )
+            return
+        leaves_ms = leaves_at(facts, person)
+        yield self._noted(item, facts, about, leaves_ms)
+        yield Greeting(
             source=item.id,
             rule=self.name,
             lane=item.lane,
             user_id=person,
             text="direct.group_welcome",
-            items=(self._about(facts, person),),
+            items=(about,),
+            not_before_ms=leaves_ms,
+        )
+
+    def _is_kept_otherwise(self, facts: Facts, person: str) -> bool:
+        """Whether messages of this group are kept for another time than those of the groups that somebody is in already:
+        who only knows those would expect the same here (CARE, rule 17)."""
+        here = self._kept.get(facts.room.group)
+        if here is None:
+            return False
+        elsewhere = {
+            self._kept[group]
+            for room_id, group in facts.groups.items()
+            if group in self._kept and room_id != facts.room.room_id
+            if (room := facts.room_of(room_id)) is not None and room.members.get(person) == "join"
+        }
+        return elsewhere != {here}
+
+    def _noted(self, item: EventInput, facts: Facts, about: Item, at_ms: int) -> NoteGreeting:
+        return NoteGreeting(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            group=facts.room.group,
+            user_id=about["person"],
+            said=said_of(about),
+            at_ms=at_ms,
         )
 
     def _about(self, facts: Facts, person: str) -> Item:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appservice.people.concerns import Concerns
 from appservice.people.direct_rooms import READABLE, DirectMessageExecutor, DirectRooms, EnsureDirectRoomExecutor
+from appservice.people.greetings import Greetings
 from appservice.people.invitations import AnswerInviteExecutor
 from appservice.people.quiet import Quiet
 
@@ -14,5 +15,6 @@ __all__ = [
     "DirectMessageExecutor",
     "DirectRooms",
     "EnsureDirectRoomExecutor",
+    "Greetings",
     "Quiet",
 ]

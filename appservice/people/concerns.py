@@ -61,7 +61,11 @@ class Concerns:
         """
         if effect.conduct_on is None or isinstance(effect, Notice | Card):
             return False
-        return in_distress(self._known.get(effect.conduct_on, ()), self._clock.now_ms())
+        return self.in_distress(effect.conduct_on)
+
+    def in_distress(self, user_id: str) -> bool:
+        """Return whether somebody is in distress at this moment."""
+        return in_distress(self._known.get(user_id, ()), self._clock.now_ms())
 
     def release(self, user_id: str, source: str, at_ms: int) -> Commit:
         """A named human ended the pause of automatic rules for a person; return the row. Refused, the pause goes on."""

@@ -20,7 +20,7 @@ from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey
 from policies.drift import Deviation, deviations
 from policies.notes import homeserver_notes
 from policies.observed import HomeserverReach, Identities, Membership, Observed, ObservedRoom, Standing
-from policies.succession import followed, predecessor_of, unfinished, went_before
+from policies.succession import closed_for_good, earlier, followed, predecessor_of, unfinished, went_before
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Observer:
     def present(self, community: DesiredCommunity) -> Observed:
         """Return what is known at this moment, without asking the homeserver anything."""
         best, former = self._rooms(community.id)
-        predecessors, went = {}, {}
+        predecessors, went, over = {}, {}, {}
         for key, room in best.items():
             before = predecessor_of(room)
             if before is None:
@@ -83,13 +83,16 @@ class Observer:
             old = self._room(before, key)
             if old is not None and unfinished(room, old, self._identities):
                 predecessors[key] = old
-            went[key] = went_before(room, partial(self._own, key))
+            chain = earlier(room, partial(self._own, key))
+            went[key] = went_before(chain)
+            over[key] = closed_for_good((one for one in chain if one is not predecessors.get(key)), self._identities)
         return Observed(
             best,
             self._admin_capability is not False,
             dict(self._pointing),
             predecessors,
             went,
+            over,
             frozenset(former),
             self.openness,
         )

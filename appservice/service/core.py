@@ -29,13 +29,23 @@ from appservice.matrix import (
     Watch,
     wait_until_up,
 )
-from appservice.membership import Arrivals, Doors, Invitations, InviteExecutor, JoinWords, RemoveExecutor, Standing
+from appservice.membership import (
+    Arrivals,
+    Doors,
+    GreetingExecutor,
+    Invitations,
+    InviteExecutor,
+    JoinWords,
+    RemoveExecutor,
+    Standing,
+)
 from appservice.people import (
     AnswerInviteExecutor,
     Concerns,
     DirectMessageExecutor,
     DirectRooms,
     EnsureDirectRoomExecutor,
+    Greetings,
     Quiet,
 )
 from appservice.provisioning import Applier, Observer, Provisioner
@@ -107,7 +117,7 @@ class Core:
         self.direct_rooms = DirectRooms(
             self.client, self.admin, self.projection, self.database, self.ghosts, guardian, ""
         )
-        self.notices = NoticeExecutor(speaker)
+        self.notices, self.greetings = NoticeExecutor(speaker), Greetings(name, clock)
         self.casework, self.room_plans = Casework(self, clock, speaker), RoomPlans(self, clock, speaker)
         self.reading = Reading(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
@@ -120,6 +130,7 @@ class Core:
             "ensure_direct_room": EnsureDirectRoomExecutor(self.direct_rooms),
             "direct_message": message,
             "urgent_message": message,
+            "greeting": GreetingExecutor(message, self.projection.membership, self.concerns.in_distress),
             "give_back": self.casework.giving_back(message),
             "return_words": self.reading.returning(message),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
@@ -144,6 +155,7 @@ class Core:
                 "approve": self._approve,
                 "concerned": self.concerns.note,
                 "be_quiet": self.quiet.note,
+                "note_greeting": self.greetings.note,
                 **self.casework.recorders,
                 **self.room_plans.recorders,
                 **self.reading.recorders,
@@ -186,9 +198,10 @@ class Core:
         self._connect()
 
     def _make_people_known(self) -> None:
-        """Who is in distress, and who wants no messages, is known wherever something is decided."""
+        """Who is in distress, who wants no messages, and what people were told, is known wherever something is decided."""
         self.projection.concerns = self.concerns.by_person
         self.projection.turns = self.turns
+        self.projection.greeted = self.greetings.by_person
         self.projection.quiet = self.direct_rooms.quiet = self.quiet.people
 
     def _connect(self) -> None:
@@ -291,6 +304,7 @@ class Core:
         await self.projection.load(self.questions)
         await self.concerns.load(self.questions)
         await self.quiet.load(self.questions)
+        await self.greetings.load(self.database)
         await self.casework.load()
         await self.room_plans.load()
         await self.reading.load()

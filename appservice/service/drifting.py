@@ -123,6 +123,8 @@ class DriftWatch:
     # -- what follows ------------------------------------------------------------------------------------------------
 
     def _wake(self, room_id: str) -> None:
+        if not self._begun:
+            return  # first what was cut off is finished; `begin` looks at all that is open
         if room_id in self._work:
             self._woken[room_id].set()
             return
@@ -183,9 +185,14 @@ class DriftWatch:
         return min(waits, default=None)
 
     def _is_due(self, room_id: str, deviation: Deviation) -> bool:
-        if deviation.answer != "enforce" or switches.off("put_back"):
+        if self._answer(deviation) != "enforce" or switches.off("put_back"):
             return False
         return self.book.wait_ms((room_id, deviation.aspect)) == 0
+
+    def _answer(self, deviation: Deviation) -> str:
+        """What follows: what would expose people is not put back while that waits for a risk assessment."""
+        waits = deviation.change is not None and self._governance.waits(deviation.change)
+        return "warn" if waits and deviation.answer == "enforce" else deviation.answer
 
     def _outcome(
         self, room_id: str, seen: Collection[Episode], found: dict[StateKey, Deviation], applied: Applied
@@ -207,9 +214,9 @@ class DriftWatch:
             elif deviation.change is None:
                 told = "final"
                 rows.add(self.book.settle(episode, "final"))
-            elif deviation.answer != "enforce":
-                told = "stands" if deviation.answer == "warn" else ""
-                rows.add(self.book.settle(episode, "stands" if deviation.answer == "warn" else "ignored"))
+            elif (answer := self._answer(deviation)) != "enforce":
+                told = "stands" if answer == "warn" else ""
+                rows.add(self.book.settle(episode, "stands" if answer == "warn" else "ignored"))
             elif episode.key in made:
                 told = "failed"
                 rows.add(self.book.settle(episode, "failed"))

@@ -18,8 +18,9 @@ from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
 from appservice.provisioning import Applied as Made
 from appservice.provisioning import Find, Progress, Provisioner, Reconciled
+from appservice.service.assessing import Assessing, Lacking, Waiting, with_note
 from appservice.service.consent import Consent, Proposed, Undoing
-from appservice.service.history import Applied, History, NothingToUndo
+from appservice.service.history import Applied, History, NothingToUndo, plan_id
 from appservice.service.policy_files import BadPolicy, PolicyFiles, Reader, Said
 from appservice.service.succession import Asked, CannotFollow, Successions
 from appservice.store import AuditLine, Commit, Database, Questions
@@ -32,9 +33,8 @@ from policies.limits import Limits
 from policies.load import out_of_date
 from policies.other_words import other_words
 from policies.plan import Plan
-from policies.risk import assessment_lacking, lowered_tiers, refusal_without_assessment, with_assessment_note
+from policies.risk import is_risky_where_people_are
 from policies.thresholds import Share
-from policies.times import day_at
 from policies.undoing import what_stays
 
 log = structlog.get_logger()
@@ -69,6 +69,7 @@ class Governance:
         self._clock = clock
         self._taken = taken
         self._history = History(homeserver, database, questions, clock)
+        self._assessing = Assessing(self._history, clock)
         self._successions = successions
         self._changing = asyncio.Lock()
         self.reader = Reader(homeserver, (ghosts.steward, ghosts.guardian, ghosts.custodian))
@@ -78,6 +79,8 @@ class Governance:
         self.remaining = 0
         self._unguarded = False
         self.held: tuple[Share, ...] = ()
+        self._unassessed = False
+        self.waiting: Waiting | None = None
         self._told = told
         #: whether a change would put back what somebody did by hand, and the policy says to leave it
         self.left_alone: Callable[[Change], bool] = lambda _change: False
@@ -97,6 +100,7 @@ class Governance:
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
         self._unguarded = stored.unguarded
+        self._unassessed = bool(await self._questions.position(_unassessed_of(said)))
         self._take(said, standing, settled=stored.settled)
 
     async def begin_with(self, files: PolicyFiles) -> None:
@@ -144,8 +148,8 @@ class Governance:
 
     # -- another one -----------------------------------------------------------------------------------------------
 
-    async def plan(self, files: PolicyFiles, *, audit: bool = False) -> tuple[Said, Plan]:
-        """Return what `files` say, and what would be done if they were applied.
+    async def plan(self, files: PolicyFiles, *, audit: bool = False, undoes: int | None = None) -> tuple[Said, Plan]:
+        """Return what `files` say, and what would be done if they were applied; `undoes` which apply that undid.
 
         Raises `BadPolicy`, `StoreRefused`, and `HomeserverError` where something must be looked up and cannot be.
         """
@@ -153,38 +157,29 @@ class Governance:
         standing = self._succeeding(said)
         judged = self.with_newcomers(said.community.judged_by(self._limits()))
         planned = await self._provisioner.plan(judged, standing.people(), audit=audit)
-        late = out_of_date(said.policy, files.policy, files.policy_name, self._today(said))
+        late = out_of_date(said.policy, files.policy, files.policy_name, self._assessing.today(said))
         told = replace(said, advice=(*said.advice, *late))
         other = other_words(self.said.policy, said.policy) if self.said is not None else ()
         planned = replace(planned, notes=(*planned.notes, *notes_of(said.layers), *other))
-        return told, with_assessment_note(planned, await self._lacking(said, planned))
+        return told, with_note(planned, await self._lacking(said, planned, undoes))
 
     def _limits(self) -> Limits:
         """What a plan is judged by beside its own limits: those in force, or a file could loosen its own guard."""
         return self.said.community.limits if self.said is not None and not self._unguarded else Limits()
 
-    async def _lacking(self, said: Said, planned: Plan) -> str | None:
-        """Why a plan may not be made for want of a risk assessment. What is in force already stays so, whatever expires."""
-        return None if said.same_as(self.said) else await self._unassessed(said, planned)
-
-    async def _unassessed(self, said: Said, planned: Plan) -> str | None:
-        last_ms = await self._history.last_risky_ms(said.community.id)
-        last = self._day(said, last_ms) if last_ms is not None else None
-        lowered = lowered_tiers(self.said.policy, said.policy) if self.said is not None else ()
-        return assessment_lacking(said.policy, planned, self._today(said), last, lowered)
-
-    def _today(self, said: Said) -> date:
-        return self._day(said, self._clock.now_ms())
-
-    @staticmethod
-    def _day(said: Said, ms: int) -> date:
-        return day_at(ms, said.policy.community.hours.zone)
+    async def _lacking(self, said: Said, planned: Plan, undoes: int | None) -> Lacking | None:
+        if undoes is not None and self.said is not None:
+            return await self._assessing.lacking_to_undo(self.said, said, planned, plan_id(undoes))
+        if self._unguarded or self._unassessed:  # nobody has looked at what is in force, so it speaks for nothing
+            return await self._assessing.unassessed(self.said, said, planned)
+        return await self._assessing.lacking(self.said, said, planned)
 
     @property
     def review_due(self) -> date | None:
         """The day by which the risk assessment was to be looked at again, if that has passed; nothing stops for it."""
         risk = self.said.policy.community.risk_assessment if self.said is not None else None
-        return risk.next if self.said is not None and risk is not None and risk.next <= self._today(self.said) else None
+        due = self.said is not None and risk is not None and risk.next <= self._assessing.today(self.said)
+        return risk.next if risk is not None and due else None
 
     async def apply(
         self,
@@ -209,10 +204,10 @@ class Governance:
         undoes: int | None = None,
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
-        said, planned = await self.plan(files)
-        lacking = await self._lacking(said, planned)
+        said, planned = await self.plan(files, undoes=undoes)
+        lacking = await self._lacking(said, planned, undoes)
         if lacking is not None:
-            raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
+            raise lacking.refusal(said)
         consent.check(said, planned)
         asked = proposed.number if proposed is not None else None
         rows, number = await self._history.note(self.said, said, planned, undoes, asked)
@@ -221,13 +216,14 @@ class Governance:
         more, start = self._told(self.said, said) if self.said is not None else (Commit(), _nothing)
         rows.add(more)
         rows.audit.append(AuditLine(_LANE, self._line(said, planned, consent, number, undoes)))
+        rows.positions.append(self._unassessed_row(said, waits=False))
         await self._write(said, settled=False, unguarded=False, beside=rows)  # a person has looked at it
         log.info("policy_in_force", community=said.community.id, changes=len(planned.changes), number=number)
         if proposed is not None:
             proposed.written = True
         standing = self._succeeding(said)  # whoever was approved while we looked is among them
         self._take(said, standing, settled=False)
-        self.held = ()
+        self.held, self.waiting, self._unassessed = (), None, False
         start()
         return await self._reconcile(first=planned, progress=progress), number
 
@@ -250,7 +246,7 @@ class Governance:
         Raises `CannotFollow`, and as `plan`.
         """
         said, planned = await self._following(asked)
-        return with_assessment_note(planned, await self._unassessed(said, planned))
+        return with_note(planned, await self._assessing.unassessed(self.said, said, planned))
 
     async def _following(self, asked: Asked) -> tuple[Said, Plan]:
         said, standing = self.said, self.standing
@@ -269,9 +265,9 @@ class Governance:
         """
         async with self._changing:
             said, planned = await self._following(asked)
-            lacking = await self._unassessed(said, planned)
+            lacking = await self._assessing.unassessed(self.said, said, planned)
             if lacking is not None:
-                raise BadPolicy((refusal_without_assessment(lacking, said.files.policy, said.files.policy_name),))
+                raise lacking.refusal(said)
             consent = consent or Consent()
             consent.check(said, planned)
             line = AuditLine(_LANE, self._line(said, planned, consent, None, None))
@@ -298,7 +294,7 @@ class Governance:
         if self.said is None:
             raise NothingToUndo("Nothing was applied yet, so there is nothing to undo.")
         past = await self._history.past(self.said, number)
-        said, planned = await self.plan(past.files)
+        said, planned = await self.plan(past.files, undoes=past.applied.number)
         return Undoing(past, said, planned, what_stays(past.plan, planned, said.community))
 
     async def undo(
@@ -348,17 +344,19 @@ class Governance:
                 await self._provisioner.audit(self.said.community)
             community = self.with_newcomers(self.said.community.judged_by(self._limits()))
             present = self._provisioner.present(community, self.standing.people())
-            missing = [change for change in present.changes if not self.left_alone(change)]
             if self._unguarded and not await self._let_pass(present):
                 return
+            self._note_waiting(present)
+            missing = [change for change in present.changes if not self._leaves(change)]
             if again or not self.settled or missing:
-                await self._reconcile(leave=self.left_alone)
+                await self._reconcile(leave=self._leaves)
 
     async def _let_pass(self, present: Plan) -> bool:
         """Whether what the configuration brought may be made true: not if it takes from many people at once.
 
         Our store may be new and the rooms old, with people in them whom a file lacks, or whom cards let in. Once it has
-        passed, and for what a person applied, this is not asked again: then a stranger among many is a stranger.
+        passed, and for what a person applied, this is not asked again: then a stranger among many is a stranger. What
+        would expose people there, or cannot be undone, waits for a risk assessment meanwhile.
         """
         assert self.said is not None
         self.held = present.too_much()
@@ -366,8 +364,27 @@ class Governance:
             self.remaining = len(present.changes)
             log.error("policy_held", figures=[share.figures() for share in self.held])
             return False
-        await self._write(self.said, settled=self.settled, unguarded=False)
+        waits = await self._assessing.lacking_at_first(self.said, present) is not None
+        row = self._unassessed_row(self.said, waits=waits)
+        await self._write(self.said, settled=self.settled, unguarded=False, beside=Commit(positions=[row]))
+        self._unassessed = waits
         return True
+
+    def waits(self, change: Change) -> bool:
+        """Whether a change waits for a risk assessment: the configuration's first policy would expose people who are there."""
+        return self._unassessed and is_risky_where_people_are(change)
+
+    def _leaves(self, change: Change) -> bool:
+        return self.waits(change) or self.left_alone(change)
+
+    def _note_waiting(self, present: Plan) -> None:
+        count = sum(map(self.waits, present.changes))
+        self.waiting = Waiting(count) if count else None
+        if self.waiting is not None:
+            log.warning("policy_waits_for_assessment", changes=count)
+
+    def _unassessed_row(self, said: Said, *, waits: bool) -> dict[str, str]:
+        return {"homeserver": self._homeserver, "name": _unassessed_of(said), "value": "yes" if waits else ""}
 
     async def audit(self) -> None:
         """Look at every room, cheaply, and make good what was missed. Raises as `keep`."""
@@ -402,6 +419,11 @@ class Governance:
             await self._write(self.said, settled=result.settled)
             self.settled = result.settled
         return result
+
+
+def _unassessed_of(said: Said) -> str:
+    """What the store calls it that the first policy waits for a risk assessment."""
+    return f"unassessed {said.community.id}"
 
 
 def _nothing() -> None:

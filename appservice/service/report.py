@@ -30,6 +30,8 @@ def status_of(core: Core) -> dict[str, Any]:
         )
     elif core.governance.remaining and core.ready:
         problems.append("not all of the policy could be made true: `inglenook plan` says what is left")
+    if core.governance.waiting is not None:
+        problems.append(core.governance.waiting.words())
     drift = core.drift.book.counts
     if drift["standing"]:
         problems.append(f"{drift['standing']} settings were changed by hand, and stand: `inglenook drift` lists them")

@@ -6,6 +6,7 @@ from appservice.store.audit import Verification, anchor, verify
 from appservice.store.commit import AuditLine, Commit
 from appservice.store.database import Database, StoreRefused
 from appservice.store.drift_rows import read_drifts
+from appservice.store.greetings import greetings
 from appservice.store.migrate import StoreTooNew, ensure_current
 from appservice.store.newcomer_rows import read_held_words, read_newcomers, sealed_words
 from appservice.store.proposals import proposals
@@ -26,6 +27,7 @@ __all__ = [
     "Verification",
     "anchor",
     "ensure_current",
+    "greetings",
     "proposals",
     "read_drifts",
     "read_held_words",

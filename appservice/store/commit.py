@@ -38,6 +38,8 @@ class Commit:
     members: list[dict[str, Any]] = field(default_factory=list)
     direct_rooms: list[dict[str, Any]] = field(default_factory=list)
     approvals: list[dict[str, Any]] = field(default_factory=list)
+    #: a newer row of one person and group replaces the older one
+    greetings: list[dict[str, Any]] = field(default_factory=list)
     concerns: list[dict[str, Any]] = field(default_factory=list)
     #: what rules in shadow would have removed
     shadowed: list[dict[str, Any]] = field(default_factory=list)
@@ -81,6 +83,7 @@ class Commit:
         self.members += other.members
         self.direct_rooms += other.direct_rooms
         self.approvals += other.approvals
+        self.greetings += other.greetings
         self.concerns += other.concerns
         self.shadowed += other.shadowed
         self.cases += other.cases
@@ -114,6 +117,7 @@ class Commit:
             or self.members
             or self.direct_rooms
             or self.approvals
+            or self.greetings
             or self.concerns
             or self.shadowed
             or self.cases

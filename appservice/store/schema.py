@@ -127,6 +127,17 @@ approvals = Table(
     Column("source", String, nullable=False),
 )
 
+#: What people were told of groups that they came into: `said` is a hash of it, `at_ms` when it left or leaves.
+greetings = Table(
+    "greetings",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("grp", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("said", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+)
+
 #: Concerns that rules saw; `source` is the event. No words of it: what was written is nobody's business here.
 concerns = Table(
     "concerns",

@@ -19,6 +19,7 @@ from appservice.store.schema import (
     drifts,
     evidence,
     evidence_reads,
+    greetings,
     held_words,
     in_force,
     journal,
@@ -66,6 +67,8 @@ _rooms = _upsert(rooms, "record")
 _members = _upsert(members, "membership")
 _direct_rooms = _upsert(direct_rooms, "room_id", "reach")
 _approvals = insert(approvals).on_conflict_do_nothing()
+_greetings = _upsert(greetings, "said", "at_ms")
+_greetings_forget = delete(greetings).where(greetings.c.at_ms < bindparam("before"))
 _concerns = insert(concerns).on_conflict_do_nothing()
 _concerns_forget = delete(concerns).where(concerns.c.at_ms < bindparam("before"))
 _shadowed = insert(shadowed).on_conflict_do_nothing()
@@ -93,6 +96,14 @@ _newcomers = _upsert(newcomers, "record")
 _held_words = _upsert(held_words, "state", "shown")
 _words_gone = delete(held_words).where(
     held_words.c.homeserver == bindparam("gone_of"), held_words.c.id == bindparam("gone_id")
+)
+_forget_seen = (
+    _journal_forget,
+    _outbox_forget,
+    _greetings_forget,
+    _concerns_forget,
+    _shadowed_forget,
+    _drifts_forget,
 )
 _positions = _upsert(positions, "value")
 _members_clear = delete(members).where(members.c.homeserver == bindparam("h"), members.c.room_id == bindparam("r"))
@@ -138,6 +149,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
     for statement, rows in (
         (_direct_rooms, commit.direct_rooms),
         (_approvals, commit.approvals),
+        (_greetings, commit.greetings),
         (_concerns, commit.concerns),
         (_shadowed, commit.shadowed),
         (_cases, commit.cases),
@@ -160,7 +172,7 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
 
 def _forget(connection: Connection, commit: Commit) -> None:
     if commit.forget_before_ms is not None:
-        for statement in (_journal_forget, _outbox_forget, _concerns_forget, _shadowed_forget, _drifts_forget):
+        for statement in _forget_seen:
             connection.execute(statement, {"before": commit.forget_before_ms})
     if commit.evidence_before_ms is not None:
         for statement in _evidence_forget:

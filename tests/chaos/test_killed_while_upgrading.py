@@ -59,7 +59,8 @@ async def test_killed_at_every_third_call_the_old_room_ends_closed_and_its_peopl
             charity.proxy.executed = None
             await charity.service.start()  # goes on without being asked
             assert (await charity.plan()).lines == []
-            assert len(charity.proxy.changes) == made + planned
+            repeated = charity.proxy.changes[made:]
+            assert len(repeated) == planned, "\n".join(repeated)
             charity.elsewhere |= {old}
             new = (await charity.rooms())[LOUNGE]
             assert (await charity.state(new))["m.room.create", ""]["predecessor"] == {"room_id": old}

@@ -160,6 +160,18 @@ async def test_a_new_room_takes_the_place_of_an_old_one_with_all_that_belongs_to
         members = await memberships(charity, third)
         assert (members[user(ROBIN)], members[user(STRANGER)], members.get(user(KITE))) == ("join", "ban", None)
         await settled(charity)
+
+        # Who is taken off the list leaves the rooms before it, too: what was said there could be read.
+        listed = charity.people.read_text(encoding="utf-8")
+        taken = listed.replace(f'"@{ROBIN}:', '"@somebody-else:')
+        assert taken != listed
+        charity.people.write_text(taken, encoding="utf-8")
+        planned_lines = (await charity.plan()).lines
+        assert sum("is taken out of the old room, too" in line for line in planned_lines) == 2
+        await charity.apply()
+        for room_id in (old, new, third):
+            assert (await memberships(charity, room_id))[user(ROBIN)] == "leave"
+        assert (await charity.plan()).lines == []
     finally:
         await charity.stop()
 

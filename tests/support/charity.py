@@ -7,10 +7,11 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import yaml
@@ -110,16 +111,25 @@ class Charity:
     _session: aiohttp.ClientSession | None = None
 
     @classmethod
-    async def make(cls, folder: Path, homeserver: EmbeddedHomeserver, community: str = "leeds-carers") -> Charity:
-        """Make a service for a homeserver that runs; not started. `community` is the id in the copied policy."""
+    async def make(
+        cls,
+        folder: Path,
+        homeserver: EmbeddedHomeserver,
+        community: str = "leeds-carers",
+        *,
+        looked_at_risks: timedelta = timedelta(days=30),
+    ) -> Charity:
+        """Make a service for a homeserver that runs; not started.
+
+        community: its id in the copied policy. looked_at_risks: how long ago somebody did, whenever tests are run.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         policy, people = folder / "policy.yaml", folder / "policy.people.yaml"
         text = (POLICIES / "leeds-carers.yaml").read_text(encoding="utf-8")
         text = text.replace("id: leeds-carers", f"id: {community}")
-        # Whenever tests are run, somebody has looked at the risks lately.
-        for written, days in (("reviewed: 2026-09-01", -30), ("next: 2027-09-01", 300)):
+        for written, since in (("reviewed: 2026-09-01", looked_at_risks), ("next: 2027-09-01", timedelta(days=-300))):
             assert written in text
-            day = (datetime.now(UTC) + timedelta(days=days)).date()
+            day = (datetime.now(ZoneInfo("Europe/London")) - since).date()
             text = text.replace(written, f"{written.partition(':')[0]}: {day}")
         policy.write_text(text, encoding="utf-8")
         people.write_bytes((POLICIES / "leeds-carers.people.yaml").read_bytes())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from appservice.provisioning import Reconciled
 from appservice.service.governance import Governance
 from appservice.service.policy_files import PolicyFiles, read_files
 from appservice.store import Database, Questions
+from policies.changes import Change
 from policies.desired import DesiredCommunity
 from policies.observed import Identities
 from policies.people import People
@@ -51,8 +52,17 @@ class ModelProvisioner:
     async def notice_vanished(self) -> int:
         return 0
 
-    async def apply(self, community: DesiredCommunity, standing: Any, *, first: Plan | None = None, **_: Any) -> Any:
+    async def apply(
+        self,
+        community: DesiredCommunity,
+        standing: Any,
+        *,
+        first: Plan | None = None,
+        leave: Callable[[Change], bool] = lambda _change: False,
+        **_: Any,
+    ) -> Any:
         todo = first if first is not None else self.present(community, standing())
+        todo = replace(todo, changes=tuple(change for change in todo.changes if not leave(change)))
         if self.dies_after is not None:
             upto, self.dies_after = self.dies_after, None
             self.homeserver.apply(todo, upto)

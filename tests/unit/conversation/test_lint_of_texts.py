@@ -85,6 +85,9 @@ FIELDS: Mapping[str, tuple[str | None, ...]] = {
     "new_join": (None, "public", "restricted", "knock", "invite"),
     "new_posting": (None, "moderators", "everybody"),
     "new_slow": (None, "30s", "none"),
+    "new_media": (None, "none", "allowed"),
+    "new_pins": (None, "nobody", "moderators", "everybody"),
+    "new_conduct": (None, "2026-09", "none"),
     "new_retention": (None, "30", "none"),
     "new_capacity": (None, "12", "none"),
     "new_first": (None, "3", "none"),
@@ -118,6 +121,8 @@ TOGETHER = (
     ("new_first",),
     ("left",),
     ("why_back", "words"),
+    ("new_media", "new_pins"),
+    ("new_conduct", "conduct_version", "conduct_text", "conduct_address"),
 )
 #: The same in lists of several items.
 IN_LISTS = (

@@ -280,6 +280,19 @@ def test_the_code_of_conduct_is_told_in_the_welcome_whole_and_nowhere_else() -> 
         assert ("2026-09" in made.render(key, items(2)).body) is (key == "direct.welcome")
 
 
+def test_members_are_told_of_another_code_of_conduct_with_what_it_says() -> None:
+    code = {"conduct_version": "2027-01", "conduct_text": "Be kind."}
+    made = Catalogue(lambda _room: "After caring", SERVER, HOURS, conduct=code)
+    said = made.render("changed.here", ({"new_conduct": "2027-01", "new_pins": "nobody"},)).body
+    assert said.splitlines() == [
+        "From now on, nobody can pin messages here.",
+        "From now on, these are our rules for how we talk with each other in each of our groups. This is version 2027-01.",
+        *made.render("direct.welcome", ({"person": SAM},)).body.splitlines()[-2:-1],
+    ]
+    assert "Be kind." in said
+    assert "Be kind." not in made.render("changed.here", ({"new_pins": "nobody"},)).body
+
+
 def test_a_group_tells_newcomers_its_words_after_a_start_that_a_lock_screen_may_show() -> None:
     said = ({"person": SAM, "room": "!a", "welcome": "On Tuesdays we meet."}, {"person": SAM, "room": "!b"})
     for key in ("direct.welcome", "direct.group_welcome"):

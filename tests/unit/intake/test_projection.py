@@ -387,3 +387,27 @@ async def test_one_write_after_another_in_a_shared_transaction_is_the_last_one(t
     finally:
         await database.close()
     assert told(rebuilt) == told(projection)
+
+
+@pytest.mark.parametrize(("old", "new"), [("!a", "!b"), ("!b", "!a")])
+async def test_after_a_restart_the_same_one_of_two_rooms_stands_for_their_group(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    """One takes the place of the other, which is not closed yet; in whatever order the store hands them out."""
+
+    def made(room_id: str, **content: Any) -> Commit:
+        raw = [create(**content), marker(), member(GHOSTS.steward, "join"), member(GHOSTS.guardian, "join")]
+        return projection.replace(room_id, [parse_event(one, room_id) for one in raw])
+
+    projection = Projection(SERVER, GHOSTS)
+    database = Database(fresh_store(tmp_path), "normal")
+    await database.open()
+    try:
+        await database.commit(made(old))
+        await database.commit(made(new, predecessor={"room_id": old}))
+        await database.commit(made(old))  # what is heard of it last
+        rebuilt = Projection(SERVER, GHOSTS)
+        await rebuilt.load(Questions(database, SERVER))
+    finally:
+        await database.close()
+    assert (projection.place("hearth", "welcome"), rebuilt.place("hearth", "welcome")) == (new, new)

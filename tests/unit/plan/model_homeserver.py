@@ -32,7 +32,7 @@ from policies.desired import MANAGED_TYPE, DesiredCommunity
 from policies.observed import Identities, Membership, Observed, ObservedRoom
 from policies.plan import Plan
 from policies.room_versions import MANAGED_ROOM_VERSION
-from policies.succession import followed, predecessor_of, unfinished, went_before
+from policies.succession import closed_for_good, earlier, followed, predecessor_of, unfinished, went_before
 
 
 class Refused(AssertionError):
@@ -91,8 +91,13 @@ class ModelHomeserver:
             elif address in self.addresses:
                 addresses[address] = self.addresses[address]
         by_id = {room.room_id: room for room in ours}
-        went = {key: went_before(room, by_id.get) for key, room in found.items()}
-        return Observed(found, True, addresses, predecessors, went, frozenset(former))
+        chains = {key: earlier(room, by_id.get) for key, room in found.items()}
+        went = {key: went_before(chain) for key, chain in chains.items()}
+        over = {
+            key: closed_for_good((one for one in chain if one is not predecessors.get(key)), self.identities)
+            for key, chain in chains.items()
+        }
+        return Observed(found, True, addresses, predecessors, went, over, frozenset(former))
 
     def _rank(self, room: ObservedRoom, over: frozenset[str]) -> tuple[int, bool]:
         standings = ["foreign", "closed", "gone", "abandoned", "governed"]

@@ -134,3 +134,24 @@ def test_nobody_comes_along_who_may_not_be_there_and_the_old_room_is_closed_last
             continue
         assert change.room not in tombstones or isinstance(change, LeaveOld | Retire)
         assert not isinstance(change, KeepOut) or change.user_id not in IDENTITIES
+
+
+@EXAMPLES
+@given(homeservers(), communities(), st.data())
+def test_who_may_not_be_in_a_room_any_more_does_not_stay_in_the_one_before_it(
+    server: ModelHomeserver, wanted: Wanted, data: st.DataObject
+) -> None:
+    community, people = wanted
+    rooms = data.draw(asked(server, wanted))
+    server.apply(planned(server, wanted, rooms))
+    left = data.draw(st.sets(st.sampled_from(sorted(people.by_id)))) if people.by_id else set()
+    fewer = People({user_id: one for user_id, one in people.by_id.items() if user_id not in left})
+    found = plan(community, fewer, server.observe(community), IDENTITIES)
+    server.apply(found)
+    assert plan(community, fewer, server.observe(community), IDENTITIES).empty
+    for key, old_id in rooms.items():
+        rule, old = community.room(key).membership, server.rooms[old_id]
+        if rule.anyone or old_id == "!adopted":
+            continue
+        there = {user_id for user_id, is_in in old.members.items() if is_in in ("join", "invite")} - set(IDENTITIES)
+        assert {user_id for user_id in there if not rule.admits(fewer.get(user_id))} == set()

@@ -9,7 +9,7 @@ import pytest
 from policies.felt import felt
 from policies.files import EXAMPLES
 from policies.load import load_policy
-from policies.schema import Group, Policy
+from policies.schema import CodeOfConduct, Group, Policy
 
 
 def policy() -> Policy:
@@ -35,6 +35,8 @@ def changed(group: str = "carers-lounge", **more: Any) -> Policy:
         ({"capacity": 12}, {"new_capacity": "12"}),
         ({"posting": {"slow": "30s"}}, {"new_slow": "30s"}),
         ({"posting": {"first_messages": 3}}, {"new_first": "3"}),
+        ({"media": "none"}, {"new_media": "none"}),
+        ({"pins": "nobody"}, {"new_pins": "nobody"}),
     ],
 )
 def test_what_members_feel_is_told_of_that_group_alone(more: dict[str, Any], told: dict[str, str]) -> None:
@@ -47,9 +49,27 @@ def test_what_goes_away_is_told_too() -> None:
     }
     forever = {"value": "forever", "because": "Board minute 4", "approved_by": "deputy"}
     assert felt(policy(), changed(retention=forever)) == {"carers-lounge": {"new_retention": "none"}}
+    assert felt(changed(media="none", pins="nobody"), policy()) == {
+        "carers-lounge": {"new_media": "allowed", "new_pins": "moderators"}
+    }
 
 
-@pytest.mark.parametrize("more", [{"welcome": "Hello."}, {"name": "Lounge"}, {"pins": "nobody"}, {"purpose": "Talk."}])
+@pytest.mark.parametrize("what", [{"version": "2027-01"}, {"text": "Be kind, and ask first."}])
+def test_another_code_of_conduct_is_told_in_each_group(what: dict[str, str]) -> None:
+    said = policy()
+    code = CodeOfConduct(version="2026-09", text="Be kind.")
+    before, after, without = (
+        said.model_copy(update={"community": said.community.model_copy(update={"code_of_conduct": one})})
+        for one in (code, code.model_copy(update=what), None)
+    )
+    assert felt(before, after) == {key: {"new_conduct": what.get("version", "2026-09")} for key in said.groups}
+    assert felt(before, without) == {key: {"new_conduct": "none"} for key in said.groups}
+    assert felt(before, before) == {}
+
+
+@pytest.mark.parametrize(
+    "more", [{"welcome": "Hello."}, {"name": "Lounge"}, {"media": "allowed"}, {"purpose": "Talk."}]
+)
 def test_what_members_do_not_feel_is_not_told(more: dict[str, Any]) -> None:
     assert felt(policy(), changed(**more)) == {}
 

@@ -11,14 +11,15 @@ import pytest
 import pytest_asyncio
 
 from appservice.effects import Audit
+from appservice.intake import Projection
 from appservice.matrix import AdminCapability, Rejected, Unreachable
 from appservice.provisioning import Observer
 from appservice.provisioning.observe import WHOLE_IN_TURN
-from appservice.store import Commit
+from appservice.store import Commit, StoreRefused
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.load import load_files
-from tests.support.house import GHOSTS, ROSA, SAM, House, fresh_store, open_house, state_of
+from tests.support.house import GHOSTS, ROSA, SAM, SERVER, House, fresh_store, open_house, state_of
 from tests.support.paths import POLICIES
 from tests.support.stub_homeserver import Call
 
@@ -143,3 +144,33 @@ async def test_a_homeserver_that_is_away_ends_the_look_and_what_was_missed_is_no
     rooms.refuses = None
     rooms.observer.missed = lambda: 1
     assert (await rooms.glance())["state"] == 5
+
+
+async def test_what_a_reading_shows_to_be_as_known_is_not_written_down_again(rooms: Rooms) -> None:
+    commits = rooms.house.database.commits
+    await rooms.observer.audit(community())
+    assert rooms.house.database.commits == commits
+    rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, SAM: "leave"})
+    await rooms.observer.audit(community())
+    assert rooms.house.database.commits == commits + 1
+
+
+async def test_what_a_reading_showed_and_the_store_refused_is_written_down_with_the_next(
+    rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_what: Commit) -> None:
+        raise StoreRefused("disk full")
+
+    async def written_down(rooms: Rooms) -> str | None:
+        read = Projection(SERVER, GHOSTS)
+        await read.load(rooms.house.lanes._questions)
+        return read.membership("!ops", SAM)
+
+    assert await written_down(rooms) == "join"
+    rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, SAM: "leave"})
+    with monkeypatch.context() as full:
+        full.setattr(rooms.house.database, "commit", refuse)
+        with pytest.raises(StoreRefused):
+            await rooms.observer.audit(community())
+    await rooms.observer.audit(community())
+    assert await written_down(rooms) != "join"

@@ -51,7 +51,7 @@ class World:
         for room in self.community.rooms:
             self.projection.replace(self.ids[room.key], self._events(room.key))
         self.number = 0
-        self.refuses = False
+        self.refuses = self.unassessed = False
         self.made: list[SetState] = []
         self.told: list[Card] = []
         nothing: Any = SimpleNamespace()
@@ -61,12 +61,18 @@ class World:
             ghosts=GHOSTS,
             projection=self.projection,
             provisioner=SimpleNamespace(applying=False),
-            governance=SimpleNamespace(repair=self._repair, settled=True, with_newcomers=lambda one: one),
+            governance=SimpleNamespace(
+                repair=self._repair,
+                settled=True,
+                waits=lambda _change: self.unassessed,
+                with_newcomers=lambda one: one,
+            ),
             lanes=SimpleNamespace(enact=self._enact),
             database=database,
         )
         self.watch = DriftWatch(self.core, observer, self.clock)
         self.watch.follow(self.community)
+        self.watch.begin()
         self.database = database
 
     def _events(self, key: str) -> list[Event]:
@@ -178,6 +184,16 @@ async def test_what_is_only_warned_of_stands_and_is_told_once_until_it_changes(d
     await world.happens(NAME, {"name": "Again"})
     await world.quiet()
     assert len(world.told) == 2
+    await world.watch.close()
+
+
+async def test_what_waits_for_a_risk_assessment_is_not_put_back_and_is_told_to_stand(database: Database) -> None:
+    world = World(database)
+    world.unassessed = True
+    await world.happens(RULES, OPEN)
+    await world.quiet()
+    assert world.made == []
+    assert [card.text for card in world.told] == ["card.drift.stands"]
     await world.watch.close()
 
 
@@ -300,4 +316,16 @@ async def test_that_newcomers_come_and_go_is_no_drift_and_is_seen_to_by_others(d
     await world.happens("m.room.power_levels", {**held, "ban": 0})
     await world.quiet()
     assert [change.after for change in world.made] == [held]
+    await world.watch.close()
+
+
+async def test_while_what_was_cut_off_is_being_finished_nothing_is_put_back(database: Database) -> None:
+    world = World(database)
+    world.watch._begun = False
+    await world.happens(RULES, OPEN)
+    await asyncio.sleep(0.02)
+    assert (world.made, [one["done"] for one in await world.rows()]) == ([], ["seen"])
+    world.watch.begin()
+    await world.quiet()
+    assert [change.type for change in world.made] == [RULES]
     await world.watch.close()

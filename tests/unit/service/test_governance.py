@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from appservice.service.policy_files import BadPolicy, read_files
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.store import Commit
 from policies.saved import people_digest
-from tests.support.governed import KilledHere, example, governed
+from tests.support.governed import Governed, KilledHere, example, governed
 from tests.support.house import fresh_store
 
 #: All but lead and deputy, without whom no people file is valid.
@@ -164,6 +165,60 @@ async def test_a_first_policy_of_the_configuration_that_takes_from_nobody_is_mad
         assert not any("forced" in user_id for user_id in homeserver.rooms[room.room_id].members)
 
 
+async def test_a_first_policy_of_the_configuration_exposes_nobody_who_is_there_without_an_assessment(
+    tmp_path: Path,
+) -> None:
+    """Our store is lost, the rooms are not, and the file of the configuration opens them wider than they are."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    narrow, wide = example(edit=CLOSED | {"kind: open": "kind: closed"}), example(edit=NOT_ASSESSED)
+    async with governed(fresh_store(tmp_path / "first")) as house:
+        await house.governance.apply(narrow)
+        homeserver, before = house.homeserver, rules(house)
+    gone = next(room for room in homeserver.rooms.values() if room.key == "bereaved")
+    homeserver.rooms.pop(gone.room_id)
+    store = fresh_store(tmp_path / "second")
+    async with governed(store, homeserver) as later:
+        await later.governance.begin_with(wide)
+        await later.governance.keep()
+        assert {room_id: rule for room_id, rule in rules(later).items() if room_id in before} == {
+            room_id: rule for room_id, rule in before.items() if room_id != gone.room_id
+        }
+        assert "bereaved" in {room.key for room in homeserver.rooms.values()}, "what is safe is made"
+        assert later.governance.settled
+        assert later.governance.waiting is not None
+        assert "wait for a risk assessment" in later.governance.waiting.words()
+        assert "inglenook apply FILE" in later.governance.waiting.words()
+        held = rules(later)
+    async with governed(store, homeserver) as again:
+        await again.governance.keep(again=True)
+        assert (rules(again), again.governance.waiting) == (held, later.governance.waiting)
+        with pytest.raises(BadPolicy, match="there is no risk assessment"):
+            await again.governance.apply(wide)
+        await again.governance.apply(example())
+        assert rules(again) != held
+        assert again.governance.waiting is None
+    async with governed(store, homeserver) as last:
+        assert last.governance.waiting is None
+        await last.governance.keep()
+        assert last.governance.settled
+
+
+async def test_first_rooms_need_no_assessment_and_a_good_one_holds_nothing_back(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    async with governed(fresh_store(tmp_path / "first")) as house:
+        await house.governance.begin_with(example(edit=NOT_ASSESSED | CLOSED))
+        await house.governance.keep()
+        assert (house.governance.waiting, house.governance.settled) == (None, True)
+        homeserver, before = house.homeserver, rules(house)
+    async with governed(fresh_store(tmp_path / "second"), homeserver) as later:
+        await later.governance.begin_with(example())
+        await later.governance.keep()
+        assert later.governance.waiting is None
+        assert rules(later) != before
+
+
 # -- approved plans ----------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +298,54 @@ async def test_a_change_that_exposes_nobody_makes_no_review_old(tmp_path: Path) 
         await house.governance.apply(example(edit={"kind: hybrid": "kind: closed"}))
         house.clock.now += 24 * 3600 * 1000
         assert (await house.governance.apply(example()))[1] == 3
+
+
+NOT_ASSESSED = {
+    "  risk_assessment: # without one, nothing is changed that exposes people or cannot be undone\n"
+    "    reviewed: 2026-09-01\n    next: 2027-09-01\n    by: lead\n": ""
+}
+CLOSED = {"kind: hybrid": "kind: closed"}
+
+
+def rules(house: Governed) -> dict[str, Any]:
+    """Who may come into each room."""
+    return {room_id: state[("m.room.join_rules", "")] for room_id, state in house.states().items()}
+
+
+async def test_going_back_to_a_policy_without_an_assessment_counts_the_one_that_is_in_force(tmp_path: Path) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example(edit=NOT_ASSESSED))
+        before = rules(house)
+        await house.governance.apply(example(edit=CLOSED))
+        undoing = await house.governance.plan_undo(2)
+        assert any(change.change_class == "exposing" for change in undoing.plan.changes)
+        assert not [note for note in undoing.plan.notes if note.kind == "not_assessed"]
+        assert (await house.governance.undo(2))[1] == 3
+        assert rules(house) == before
+        house.clock.now += 24 * 3600 * 1000
+        await house.governance.apply(example(edit=CLOSED))
+        with pytest.raises(BadPolicy, match="before the last change of this sort was put in force on 2027-01-15"):
+            await house.governance.undo(4)
+
+
+async def test_an_undo_without_any_assessment_says_what_to_write_and_that_applying_the_older_file_does_the_same(
+    tmp_path: Path,
+) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example(edit=NOT_ASSESSED))
+        before = rules(house)
+        await house.governance.apply(example(edit=NOT_ASSESSED | CLOSED))
+        with pytest.raises(BadPolicy) as caught:
+            await house.governance.undo(2)
+        written = "risk_assessment: {reviewed: 2027-01-15, next: 2028-01-15, by: lead}"
+        advice = caught.value.findings[0].advice
+        assert f'the policy file as it was before P-2, write under community: "{written}"' in advice
+        assert "`inglenook apply FILE` does the same as this undo" in advice
+        assert advice in (await house.governance.plan_undo(2)).plan.notes[-1].text
+        assert rules(house) != before
+        (there,) = NOT_ASSESSED
+        await house.governance.apply(example(edit={there: f"  {written}\n"}))
+        assert rules(house) == before
 
 
 # -- undo --------------------------------------------------------------------------------------------------------------
