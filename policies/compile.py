@@ -38,6 +38,7 @@ from policies.federation import Reach, reach_of_community, reach_of_group
 from policies.governed_rooms import GOVERNED_LEVEL, governed_power_levels
 from policies.intent import (
     drift_choices,
+    first_messages_of,
     history_of,
     join_rule_of,
     pins_level_of,
@@ -50,6 +51,7 @@ from policies.intent import (
 from policies.keeping import kept
 from policies.limits import Limits
 from policies.listing import listed_mark
+from policies.newcomers import TAKE_BACK
 from policies.people import People, Person
 from policies.schema import Group, Policy
 from policies.times import Lifetime
@@ -249,6 +251,7 @@ class _Compiler:
             words_only=words_only(group),
             retention=kept(group),
             capacity=group.capacity,
+            first_messages=first_messages_of(group),
             parent=self.parent(group_id, group),
             addressed=publish_of(self.policy, group) != "nothing",
             listed=publish_of(self.policy, group) == "directory",
@@ -292,6 +295,7 @@ class _Compiler:
         words_only: bool = False,
         retention: Lifetime = _FOR_EVER,
         capacity: int | None = None,
+        first_messages: int = 0,
         tier: Tier | None = None,
         parent: RoomKey | None = None,
         children: Iterable[SpaceChild] = (),
@@ -321,6 +325,7 @@ class _Compiler:
                 # Stickers are events of a type of their own; all other media are messages, and taken away.
                 events={"m.room.pinned_events": pins_level}
                 | ({"m.sticker": MODERATION_LEVEL} if words_only else {})
+                | (dict(TAKE_BACK) if first_messages else {})
                 | self.look_levels(),
             ),
             (MANAGED_TYPE, ""): listed_mark(under) if listed else under,
@@ -352,6 +357,7 @@ class _Compiler:
             capacity=capacity,
             addressed=addressed,
             listed=listed,
+            first_messages=first_messages,
         )
 
     def powers(self, membership: MembershipRule) -> dict[str, int]:

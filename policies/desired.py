@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -10,6 +10,7 @@ from policies.defaults import DRIFT, DriftAnswer, DriftAspect, Kind, SystemRoomK
 from policies.federation import Reach
 from policies.intent import Weakening
 from policies.limits import Limits
+from policies.newcomers import held, with_newcomers
 from policies.people import Person
 
 MANAGED_TYPE: Final = "org.inglenook.managed"
@@ -80,6 +81,7 @@ class DesiredRoom:
     room keys in `parent`, `children` and `join_through` (spaces whose members may join a restricted room), and filled
     in by `DesiredCommunity.complete_state`. Until then nobody can join a restricted room without an invite.
     `capacity` is how many people can be in it, ours not counted; None for any number.
+    `first_messages` is how many messages of somebody new are read before everybody sees them; 0 for none.
     `addressed` is whether it has its address (`alias_localpart`): who knows or guesses one gets the room's id, from
     other servers too. `listed` is whether the homeserver's public list shows it to who has an account there.
     `creation_content` is that of `m.room.create`; whoever creates the room adds the other creators.
@@ -102,6 +104,7 @@ class DesiredRoom:
     capacity: int | None = None
     addressed: bool = True
     listed: bool = False
+    first_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class DesiredCommunity:
 
     reach: of which servers people can take part somewhere in it.
     retired: rooms that are not made, and are kept closed where they were made once.
+    waiting: who is new at this moment, by room: of these people the first messages are read (`newcomers`).
     weakenings: what is weaker than its default, for people to know. drift: what follows when somebody changes an aspect
     by hand. limits: how much may be taken from people at once.
     """
@@ -127,6 +131,7 @@ class DesiredCommunity:
     )
     limits: Limits = field(default_factory=Limits)
     retired: tuple[DesiredRoom, ...] = ()
+    waiting: Mapping[RoomKey, frozenset[str]] = field(default_factory=dict)
     _by_key: Mapping[RoomKey, DesiredRoom] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +149,15 @@ class DesiredCommunity:
         """Return the same community, whose plans are refused by its own limits and by these."""
         return replace(self, limits=self.limits.stricter(limits))
 
+    def beyond(self) -> Iterator[tuple[DesiredRoom, int]]:
+        """Yield the rooms in which more people wait as newcomers than can be held back by power, and how many more."""
+        for key, waiting in sorted(self.waiting.items()):
+            if key in self._by_key and self._by_key[key].first_messages:
+                powers = self._by_key[key].state["m.room.power_levels", ""]["users"]
+                assert isinstance(powers, Mapping)
+                if more := len(waiting.difference(powers)) - len(held(waiting, powers)):
+                    yield self._by_key[key], more
+
     def complete_state(self, key: RoomKey, room_ids: Mapping[RoomKey, str]) -> dict[StateKey, Content]:
         """Return all state that the room `key` should hold, given the ids of the rooms that exist so far.
 
@@ -152,6 +166,8 @@ class DesiredCommunity:
         """
         room = self.room(key)
         state = dict(room.state)
+        if room.first_messages and (waiting := self.waiting.get(key)):
+            state["m.room.power_levels", ""] = with_newcomers(state["m.room.power_levels", ""], waiting)
         through = [room_ids[other] for other in room.join_through if other in room_ids]
         if through:
             allow = [{"type": "m.room_membership", "room_id": room_id} for room_id in through]

@@ -13,6 +13,7 @@ from policies.changes import AddAddress, Change, SetListing, SetState
 from policies.defaults import DRIFT, DriftAnswer, DriftAspect
 from policies.desired import MANAGED_TYPE, DesiredCommunity, RoomKey, StateKey
 from policies.listing import is_marked, uncertain
+from policies.newcomers import differ_in_newcomers
 from policies.observed import Identities, Observed
 from policies.people import People
 from policies.planner import Planner
@@ -59,6 +60,13 @@ class Deviation:
     aspect: DriftAspect
     answer: DriftAnswer
     change: SetState | SetListing | None
+
+    @property
+    def of_newcomers(self) -> bool:
+        """Whether it is only about who waits as a newcomer: that moves with people, and is nobody's doing."""
+        change = self.change
+        powers = change is not None and change.type == "m.room.power_levels"
+        return change is not None and powers and differ_in_newcomers(change.before, change.after)
 
 
 def aspect_of(event_type: str) -> DriftAspect | None:

@@ -14,7 +14,7 @@ from policies.escalation import BANDS, Band
 from policies.explain_found import LISTED, found_words, why_found_so
 from policies.explain_ladders import ladder_words
 from policies.federation import Reach, reach_of_community, reach_of_group, shared_groups, stays_by_nature
-from policies.intent import Choice, approvers_of, choices, drift_choices, pause_of, publish_choice
+from policies.intent import Choice, approvers_of, choices, drift_choices, first_messages_of, pause_of, publish_choice
 from policies.keeping import longer_than_usual
 from policies.ladders import BECAUSE
 from policies.layers import SETTABLE, Layer, day_set
@@ -221,6 +221,7 @@ class _Explainer:
             yield self._choice(path, choice, room, of_choice)
         yield self._published(path, group, room)
         yield self._pace(path, group)
+        yield self._newcomers(path, group)
         if group.capacity is not None:
             words = f"{group.capacity} people at most, those who look after it too. Nobody is let in beyond."
             yield Explained("how many", words, self.written((*path, "capacity")))
@@ -259,6 +260,20 @@ class _Explainer:
             "back in private; the first time in a day it stays. Nobody in distress is slowed."
         )
         return Explained("how often", words, self.written((*path, "posting", "slow")))
+
+    def _newcomers(self, path: Path, group: Group) -> Explained:
+        first = first_messages_of(group)
+        if not first:
+            return Explained(
+                "what newcomers write", "Everybody sees it at once.", Origin("always", "not in the file", "")
+            )
+        what = "first message" if first == 1 else f"first {first} messages"
+        words = (
+            f"The {what} of whoever comes in from then on are read by those who moderate before everybody sees them. "
+            "They are sent to the helper program in private. Not those who moderate themselves."
+        )
+        origin = self.written((*path, "posting", "first_messages"))
+        return Explained("what newcomers write", words, origin)
 
     def _hours(self, path: Path, group: Group) -> Explained:
         usual = self.policy.community.hours

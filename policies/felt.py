@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 
 from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
-from policies.intent import history_of, join_rule_of, pause_of, pins_of, posting_level_of, publish_of, words_only
+from policies.intent import (
+    first_messages_of,
+    history_of,
+    join_rule_of,
+    pause_of,
+    pins_of,
+    posting_level_of,
+    publish_of,
+    words_only,
+)
 from policies.keeping import kept
 from policies.schema import CodeOfConduct, Group, Policy
 
@@ -55,6 +64,8 @@ def _felt(
     if pause_of(was) != pause_of(now):
         pause = pause_of(now)
         yield "new_slow", str(pause) if pause is not None else "none"
+    if first_messages_of(was) != first_messages_of(now):
+        yield "new_first", str(first_messages_of(now) or "none")
     if words_only(was) != words_only(now):
         yield "new_media", "none" if words_only(now) else "allowed"
     if pins_of(was) != pins_of(now):

@@ -7,12 +7,16 @@ from typing import Final
 
 from policies.room_versions import HIGHEST_LEVEL, is_user_id
 
-__all__ = ["GOVERNED_EVENT_TYPES", "GOVERNED_LEVEL", "HIGHEST_HUMAN_LEVEL", "governed_power_levels"]
+__all__ = ["GOVERNED_EVENT_TYPES", "GOVERNED_LEVEL", "HELD_LEVEL", "HIGHEST_HUMAN_LEVEL", "governed_power_levels"]
 
 GOVERNED_LEVEL: Final = 150
 """What is governed by the policy needs this level: no person reaches it, only creators do."""
 HIGHEST_HUMAN_LEVEL: Final = 90
 """No person in a managed room stands higher: 100 is what Synapse gives in a break-glass, and must be seen as drift."""
+
+HELD_LEVEL: Final = -1
+"""The level of a newcomer whose first messages are read before everybody sees them: below all others, and no power."""
+_OF_THEIR_OWN: Final = frozenset({"m.room.redaction"})  # what may be done from that level on, with one's own words
 
 GOVERNED_EVENT_TYPES: Final[frozenset[str]] = frozenset(
     {
@@ -76,6 +80,7 @@ def governed_power_levels(
     levels |= {"m.reaction": 0, "m.room.redaction": 0}
     for event_type, level in (events or {}).items():
         lowest = GOVERNED_LEVEL if event_type in GOVERNED_EVENT_TYPES else 0
+        lowest = HELD_LEVEL if event_type in _OF_THEIR_OWN else lowest
         _require(level, f"the level of {event_type}", lowest=lowest, highest=GOVERNED_LEVEL)
         levels[event_type] = level
     return {

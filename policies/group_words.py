@@ -41,7 +41,11 @@ def problems_of_posting(path: Path, group: Group) -> Iterator[Problem]:
         message = "only those who moderate write here, and nobody makes them wait"
         advice = "Remove slow, or let everybody write."
         yield Problem((*path, "posting", "slow"), message, advice, key=True)
-    if said.who is None and said.slow is None:
+    if said.first_messages is not None and posting_level_of(group) > 0:
+        message = "only those who moderate write here, and nobody reads first what they write"
+        advice = "Remove first_messages, or let everybody write."
+        yield Problem((*path, "posting", "first_messages"), message, advice, key=True)
+    if said.who is None and said.slow is None and said.first_messages is None:
         yield Problem((*path, "posting"), "posting says nothing", 'Write "who: moderators" or "slow: 30s".', key=True)
 
 

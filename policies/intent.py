@@ -55,6 +55,7 @@ __all__ = [
     "approvers_of",
     "choices",
     "drift_choices",
+    "first_messages_of",
     "history_of",
     "join_rule_of",
     "pause_of",
@@ -195,6 +196,11 @@ def posting_level_of(group: Group) -> int:
 def pause_of(group: Group) -> Pause | None:
     """Return how long each person waits between two messages in a group, None where they need not."""
     return group.posting.slow if group.posting is not None else None
+
+
+def first_messages_of(group: Group) -> int:
+    """Return how many messages of somebody new to a group are read before everybody sees them, 0 for none."""
+    return (group.posting.first_messages or 0) if group.posting is not None else 0
 
 
 def roles_in(group: Group) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from policies.governed_rooms import HELD_LEVEL
 from policies.power_levels import PowerLevels, level_changes, read_power_levels
 from policies.room_versions import MANAGED_ROOM_VERSION
 
@@ -180,7 +181,12 @@ def power_movement(before: object, after: object) -> PowerMovement:
 
 
 def _level(levels: PowerLevels, user_id: str) -> int:
-    return levels.users.get(user_id, levels.named.get("users_default", 0))
+    """The level of a person. A newcomer who waits (`newcomers`) neither loses nor gains power by that."""
+    return _seen(levels.users.get(user_id, levels.named.get("users_default", 0)))
+
+
+def _seen(level: int) -> int:
+    return 0 if level == HELD_LEVEL else level
 
 
 def _thresholds(old: PowerLevels, new: PowerLevels) -> list[tuple[str, int, int]]:
@@ -190,6 +196,6 @@ def _thresholds(old: PowerLevels, new: PowerLevels) -> list[tuple[str, int, int]
         found.append((action, old.required_for_action(action), new.required_for_action(action)))
     for event_type in sorted({"", *old.events, *new.events}):
         for is_state, name in ((False, "events_default"), (True, "state_default")):
-            was, becomes = (levels.required_for(event_type, is_state) for levels in (old, new))
+            was, becomes = (_seen(levels.required_for(event_type, is_state)) for levels in (old, new))
             found.append((event_type or name, was, becomes))
     return found

@@ -37,6 +37,7 @@ NoteKind = Literal[
     "homeserver",
     "not_listed",
     "called_otherwise",
+    "newcomers",
 ]
 
 NOT_LISTED: Final = (
@@ -56,6 +57,7 @@ __all__ = [
     "NoteKind",
     "abandoned_room",
     "banned_person",
+    "crowd_of_newcomers",
     "encrypted_room",
     "full_room",
     "homeserver_notes",
@@ -167,6 +169,15 @@ def full_room(room: DesiredRoom, present: int, waiting: int) -> Note:
     figures = f"{room.capacity} places, {present} of them taken, {waiting} more people approved"
     text = "nobody is asked in until there is room for all of them. Raise its capacity, or take somebody off the list."
     return Note("full", room.key, f"{quoted(room.name)} is full ({figures}): {text}")
+
+
+def crowd_of_newcomers(room: DesiredRoom, beyond: int) -> Note:
+    """More people wait as newcomers than a room's list of powers has room for."""
+    text = (
+        f"{beyond} more people are new than the homeserver can be told to hold back. What they write is taken away as it "
+        "comes, and given back to them. Read what waits, or let fewer people in at a time."
+    )
+    return Note("newcomers", room.key, f"{quoted(room.name)}: {text}")
 
 
 def homeserver_notes(wanted: Reach, seen: HomeserverReach) -> tuple[Note, ...]:

@@ -17,6 +17,7 @@ _OF_ROOMS: Final = ("name", "purpose", "what it is not", "group ")
 _OF_GROUPS: Final = (
     "how many",
     "how often",
+    "what newcomers write",
     "when somebody is there",
     "told to newcomers",
     "pictures and files",

@@ -7,6 +7,7 @@ from typing import Final
 
 from policies.desired import MANAGED_TYPE, PREDECESSOR_TYPE
 from policies.findings import shown
+from policies.governed_rooms import HELD_LEVEL
 from policies.movements import KEPT_FOR_EVER, PowerMovement, Shift, kept_ms, power_movement
 from policies.times import MS_A_DAY
 
@@ -206,7 +207,14 @@ def _power_words(moved: PowerMovement, before: object, after: object) -> str:
         told = sorted({_POWERS.get(name, "other things") for name in names if name != "events_default"})
         if told:
             said.append(f"From now on it takes {more} power to: {', '.join(told)}.")
+    if _held(before) != _held(after):
+        said.append("Whose first messages are read before everybody sees them is put right.")
     return " ".join(said) or "The list of powers is put in order; nobody can do more or less than before."
+
+
+def _held(levels: object) -> set[str]:
+    users = levels.get("users") if isinstance(levels, Mapping) else None
+    return {user for user, level in users.items() if level == HELD_LEVEL} if isinstance(users, Mapping) else set()
 
 
 def _who(shift: Shift) -> str:

@@ -42,6 +42,7 @@ from policies.notes import (
     Note,
     abandoned_room,
     banned_person,
+    crowd_of_newcomers,
     full_room,
     homeserver_notes,
     no_address,
@@ -113,6 +114,7 @@ class Planner:
         if self._observed.homeserver is not None:
             self._notes += homeserver_notes(self._community.reach, self._observed.homeserver)
         self._notes.extend(weakened(one, self._names) for one in self._community.weakenings)
+        self._notes.extend(crowd_of_newcomers(room, count) for room, count in self._community.beyond())
         for room in self._rooms:
             standing, old = self._standing.get(room.key), self._old.get(room.key)
             if old is not None and (self._is_followed(room.key) or standing not in ("governed", "abandoned")):

@@ -160,7 +160,7 @@ class Group(StrictModel):
     )
     posting: PostingSetting | None = Field(
         default=None,
-        description="Who may write, everybody or moderators, and how long each waits between two messages.",
+        description="Who may write, everybody or moderators, how long each waits, and how much of newcomers is read first.",
         examples=["{slow: 30s}"],
     )
     pins: PinsSetting | None = Field(

@@ -25,6 +25,7 @@ LIMIT_PERCENT: Final = 30
 """A group that ends, or a term of office, takes fewer; half a file missing takes more. octoDNS has lived with it for years."""
 LIMIT_FROM: Final = 10
 """People from whom on a share means something."""
+MOST_FIRST: Final = 10  # who has written so many is known; more would keep people out
 LOOSEST_PERCENT: Final = 50  # whoever means to take more than half says so each time
 LOOSEST_FROM: Final = 50  # people; below, only losing everybody would be refused
 
@@ -174,7 +175,7 @@ class PublishSetting(Setting):
 
 
 class PostingSetting(Setting):
-    """Who may write, and how often; in a file also one word: `posting: moderators`."""
+    """Who may write, how often, and what is read first; in a file also one word: `posting: moderators`."""
 
     words: ClassVar[tuple[str, ...]] = get_args(Posting)
     word: ClassVar[str] = "who"
@@ -186,6 +187,13 @@ class PostingSetting(Setting):
         default=None,
         description="How long each person waits between two messages: 5s to 6h; not those who moderate.",
         examples=['"30s"'],
+    )
+    first_messages: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_FIRST,
+        description="How many messages of somebody new are read by those who moderate before everybody sees them.",
+        examples=["3"],
     )
 
 

@@ -10,9 +10,9 @@ from appservice.cases.evidence import Evidence, SweepEditsExecutor
 from appservice.cases.giving_back import GiveBackExecutor
 from appservice.cases.ladder import Pace
 from appservice.cases.late_edits import LateEdits
-from appservice.cases.requests import Requests
+from appservice.cases.requests import Requests, is_a_call
 from appservice.cases.shadow import ShadowBook, ShadowWords, ShowShadowExecutor
-from appservice.cases.showing import ShowEvidenceExecutor, Showing
+from appservice.cases.showing import SHOWN_MS, ShowEvidenceExecutor, Showing
 from appservice.cases.spoken import answered, is_addressed, spoken
 from appservice.cases.words import OUTCOMES, CaseWords, follow_up
 
@@ -20,6 +20,7 @@ __all__ = [
     "BUTTONS",
     "CARDS_A_WEEK",
     "OUTCOMES",
+    "SHOWN_MS",
     "Around",
     "CaseBook",
     "CaseWords",
@@ -38,6 +39,7 @@ __all__ = [
     "SweepEditsExecutor",
     "answered",
     "follow_up",
+    "is_a_call",
     "is_addressed",
     "plain_key",
     "spoken",

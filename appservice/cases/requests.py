@@ -107,7 +107,7 @@ class Requests:
             return
         words = _words(spoken(event.content, facts.ghosts.guardian))
         if facts.room.place is Place.GROUP:
-            if " ".join(words) in _CALLS:
+            if is_a_call(" ".join(words)):
                 yield from self._asks(item, facts, _HELP)
             return
         if facts.room.place is not Place.DIRECT or facts.direct_rooms.get(event.sender) != event.room_id:
@@ -214,6 +214,11 @@ class Requests:
             text=text,
             items=({"person": sender, "event": event_id},),
         )
+
+
+def is_a_call(text: str) -> bool:
+    """Return whether a text is a call for help and nothing else."""
+    return " ".join(_words(text)) in _CALLS
 
 
 def _words(text: str) -> list[str]:

@@ -56,6 +56,11 @@ def _welcomes(items: Items) -> tuple[Items, ...]:
     return tuple((item,) for item in items[:_WELCOMES] if item.get("welcome"))
 
 
+def _firsts(items: Items) -> tuple[Items, ...]:
+    """Said once for each group in which the first messages of newcomers are read first."""
+    return tuple((item,) for item in items[:_WELCOMES] if item.get("first"))
+
+
 def _kept(*, ends: bool) -> Said:
     """Said once for each group whose messages are deleted some day (`ends`), or are not."""
     return lambda items: tuple(
@@ -125,6 +130,7 @@ CASE_TEXTS: Mapping[str, Text] = {
             part("direct.welcome.conduct.text", "conduct_text", said=given("conduct_text")),
             part("direct.welcome.conduct.address", "conduct_address", said=given("conduct_address")),
             part("direct.welcome.group", "room", "welcome", said=_welcomes),
+            part("direct.welcome.first", "room", "first", said=_firsts),
             part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
             part("direct.welcome.kept", "room", "kept", said=_kept(ends=True)),
             part("direct.welcome.kept_on", "room", said=_kept(ends=False)),
@@ -136,6 +142,7 @@ CASE_TEXTS: Mapping[str, Text] = {
         (
             part("direct.group_welcome"),
             part("direct.welcome.group", "room", "welcome", said=_welcomes),
+            part("direct.welcome.first", "room", "first", said=_firsts),
             part("direct.welcome.hours", "rooms", "group_hours", said=_own_hours),
             part("direct.welcome.kept", "room", "kept", said=_kept(ends=True)),
             part("direct.welcome.kept_on", "room", said=_kept(ends=False)),

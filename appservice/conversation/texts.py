@@ -22,7 +22,6 @@ from appservice.conversation.pieces import (
     Items,
     Part,
     Text,
-    any_given,
     any_with,
     beyond,
     both,
@@ -38,6 +37,7 @@ from appservice.conversation.pieces import (
     when,
 )
 from appservice.conversation.plan_texts import CHANGED_TEXTS, PLAN_TEXTS
+from appservice.conversation.reading_texts import GIVEN_BACK, READING_TEXTS
 from appservice.flow import Item, Rendered
 from policies.schema import CodeOfConduct
 
@@ -64,14 +64,6 @@ def _reply(key: str) -> Text:
     return Text((part(key),), notice=True)
 
 
-def _words_of(items: Items) -> tuple[Items, ...]:
-    """Said once for each message whose words are given back."""
-    return tuple((item,) for item in items if item.get("words"))
-
-
-#: What was taken away for its time or form, back to who wrote it.
-_GIVEN_BACK = (part("your.words", said=any_given("words")), part("your.words.each", "words", said=_words_of))
-
 TEXTS: Mapping[str, Text] = {
     "room.moved": Text((part("room.moved"),), notice=True),
     "removed.contact_details": Text((part("removed.contact_details", "count", "found"),), notice=True),
@@ -89,7 +81,7 @@ TEXTS: Mapping[str, Text] = {
     "your.slow_mode_removed": Text(
         (
             part("your.slow_mode_removed", "rooms", "pause", "again", "count"),
-            *_GIVEN_BACK,
+            *GIVEN_BACK,
             part("your.taken_away.help"),
         ),
         mentions=people,
@@ -163,6 +155,7 @@ TEXTS: Mapping[str, Text] = {
     **CASE_TEXTS,
     **PLAN_TEXTS,
     **CHANGED_TEXTS,
+    **READING_TEXTS,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from appservice.detection.first_messages import unheld
 from appservice.detection.ways import step_back
 from appservice.flow import (
     Card,
@@ -34,6 +35,8 @@ def care_gate(item: EventInput, facts: Facts, effects: Sequence[Effect]) -> list
     """Return the effects without those that would correct somebody in distress; people are told what was left undone."""
     effects = step_back(effects)
     concerned = {effect.user_id for effect in effects if isinstance(effect, Concerned) and effect.is_sign}
+    if concerned:
+        effects = unheld(item, effects)
     # One answer, and that a kind one: no two messages of a program in a row (CARE, rule 9).
     if any(isinstance(one, UrgentMessage) and one.rule == "concern" for one in effects):
         effects = [one for one in effects if not (isinstance(one, DirectMessage) and one.text in _OF_COURSE)]

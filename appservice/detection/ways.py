@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from appservice.flow import MEDIA, SLOW_MODE, WAYS, Effect, EventInput, Facts, OpenCase, Redact, RoomFacts
+from appservice.flow import FIRST_MESSAGES, MEDIA, WAYS, Effect, EventInput, Facts, OpenCase, Redact, RoomFacts
 from policies.defaults import MODERATION_LEVEL
 from policies.power_levels import read_power_levels
 from policies.room_versions import MANAGED_ROOM_VERSION
@@ -20,9 +20,10 @@ def step_back(effects: Sequence[Effect]) -> list[Effect]:
     others = [effect for effect in effects if effect.rule not in WAYS]
     if any(isinstance(effect, Redact | OpenCase) for effect in others):
         return others
-    if any(isinstance(effect, Redact) and effect.rule == MEDIA for effect in effects):
-        return [effect for effect in effects if effect.rule != SLOW_MODE]  # one reason is enough, and that one lasts
-    return list(effects)
+    # One reason is enough, and the first of these lasts longest.
+    removing = {effect.rule for effect in effects if isinstance(effect, Redact)}
+    reason = next((way for way in (FIRST_MESSAGES, MEDIA) if way in removing), None)
+    return list(effects) if reason is None else [*others, *(one for one in effects if one.rule == reason)]
 
 
 def of_way(item: EventInput, rule: str) -> dict[str, Any]:

@@ -244,6 +244,8 @@ def effect_from_record(record: Mapping[str, Any]) -> Effect:
     fields["identity"] = Identity(fields["identity"])
     if isinstance(fields.get("button"), list):
         fields["button"] = tuple(fields["button"])
+    if isinstance(fields.get("words"), list):
+        fields["words"] = tuple(fields["words"])
     if "items" in fields:
         fields["items"] = tuple(dict(item) for item in fields["items"])
     return cls(**fields)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from appservice.flow.cases import Cases
+from appservice.flow.newcomers import Newcomers
 from appservice.flow.plans import Plans
 from appservice.flow.ways import Turns
 
@@ -221,8 +222,8 @@ class Facts:
     (room id, user id); `groups` names the group of each managed room. `known_people` are those for whom a direct room
     was opened, whatever became of it. `concerns` are those seen for each person lately.
     `room_of(room_id)` is what we know of another room. `cases` are the cases, `plans` the proposed plans; `removed` are the messages that we decided to remove lately. `quiet` are those who asked a
-    program not to write to them. `turns` says who wrote last when. `greeted` maps people to what
-    they were told lately of each group that they came into. `before` is the membership that the person of a member event had until then.
+    program not to write to them. `turns` says who wrote last when, `newcomers` whose first messages are read first.
+    `greeted` maps people to what they were told lately of each group that they came into. `before` is the membership that the person of a member event had until then.
     `rules` is None only where no policy is loaded.
     """
 
@@ -243,6 +244,7 @@ class Facts:
     removed: Collection[str] = ()
     quiet: Collection[str] = ()
     turns: Turns | None = None
+    newcomers: Newcomers | None = None
     greeted: Mapping[str, Mapping[str, Greeted]] = field(default_factory=lambda: _NOTHING)
 
     def in_distress(self, user_id: str) -> bool:

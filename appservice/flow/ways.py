@@ -1,4 +1,4 @@
-"""The ways of a group: how often people write in it, and in what form. They are not about what somebody says."""
+"""The ways of a group: how often people write in it, in what form, and what is read first. They are not about what somebody says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
 from appservice.flow.effects import DirectMessage
+from appservice.flow.newcomers import FIRST_MESSAGES
 
 SLOW_MODE: Final = "slow_mode"
 MEDIA: Final = "media"
-#: The rules that take a message away for its time or its form: it belongs to no case.
-WAYS: Final = frozenset({SLOW_MODE, MEDIA})
+#: The rules that take a message away for its time, its form, or since its author is new: it belongs to no case.
+WAYS: Final = frozenset({SLOW_MODE, MEDIA, FIRST_MESSAGES})
 
 
 @dataclass(frozen=True, kw_only=True)

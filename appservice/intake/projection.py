@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from appservice.flow import (
     Cases,
@@ -17,6 +17,7 @@ from appservice.flow import (
     Facts,
     Ghosts,
     Greeted,
+    Newcomers,
     Place,
     Plans,
     RoomFacts,
@@ -56,6 +57,18 @@ REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocke
 _STATE_AT_MOST = 10_000
 
 
+class NewcomersSeen(Newcomers, Protocol):
+    """Who is new to a group, told of who comes and goes: each returns rows to commit with what was seen."""
+
+    def moved(self, room: RoomFacts, user_id: str, before: str | None, after: str | None) -> Commit: ...
+
+    def read(self, room: RoomFacts, before: Mapping[str, str] | None) -> Commit:
+        """Take a room that was read anew; `before` is who was in it as we knew it, None if we did not."""
+        ...
+
+    def rows(self, room: RoomFacts) -> Commit: ...
+
+
 @dataclass(slots=True)
 class _Room:
     facts: RoomFacts
@@ -87,6 +100,8 @@ class Projection:
         self.removed: Collection[str] = ()
         self.quiet: Collection[str] = ()
         self.turns: Turns | None = None
+        self.newcomers: NewcomersSeen | None = None
+        self._in_before: dict[str, Mapping[str, str]] = {}
         self.greeted: Mapping[str, Mapping[str, Greeted]] = {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -139,6 +154,7 @@ class Projection:
             removed=self.removed,
             quiet=self.quiet,
             turns=self.turns,
+            newcomers=self.newcomers,
             greeted=self.greeted,
         )
 
@@ -181,7 +197,9 @@ class Projection:
         removed = self._once_removed(room_id)
         if removed:
             self._removed_before[room_id] = removed
-        self._rooms.pop(room_id, None)
+        room = self._rooms.pop(room_id, None)
+        if room is not None and room.facts.creator:
+            self._in_before[room_id] = room.members
 
     def forget_all(self) -> None:
         """The homeserver is not the one we knew: everything is read anew."""
@@ -190,6 +208,7 @@ class Projection:
         self._places.clear()
         self._groups.clear()
         self._knocks.clear()
+        self._in_before.clear()
 
     def unmanaged(self, room_id: str) -> None:
         """A room that is none of ours, or not yet: its events are journalled and nothing else."""
@@ -210,6 +229,11 @@ class Projection:
         room = _Room(RoomFacts(room_id), moves=self.moves(room_id) + 1)
         removed = self._once_removed(room_id)
         self._removed_before.pop(room_id, None)
+        known_before = self._rooms.get(room_id)
+        was_in: Mapping[str, str] | None = (
+            known_before.members if known_before is not None and known_before.facts.creator else None
+        )
+        was_in = self._in_before.pop(room_id, was_in)
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
                 self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
@@ -225,6 +249,8 @@ class Projection:
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
             self._reach(room, person)
+        if self.newcomers is not None:
+            self.newcomers.read(room.facts, was_in)  # its rows are among those of the room
         return self.rows(room_id)
 
     def heard_late(self, event: Event) -> Commit | None:
@@ -266,6 +292,8 @@ class Projection:
             members_replaced=[(self._homeserver, room_id)],
             members=[self._member_row(room_id, user, membership) for user, membership in room.members.items()],
         )
+        if self.newcomers is not None:
+            rows.add(self.newcomers.rows(room.facts))
         person = room.facts.create.get(FOR_FIELD)
         known = self.direct_reach.get(person) if isinstance(person, str) else None
         if isinstance(person, str) and known is not None and known[0] == room_id:
@@ -320,6 +348,8 @@ class Projection:
             room.taken_out ^= {user_id}
             rows.rooms.append(self._room_row(event.room_id))
         rows.members.append(self._member_row(event.room_id, user_id, membership or "leave"))
+        if self.newcomers is not None:
+            rows.add(self.newcomers.moved(room.facts, user_id, known, membership))
         return rows
 
     def _note(self, room_id: str, room: _Room, user_id: str, membership: str | None) -> None:

@@ -6,6 +6,7 @@ from appservice.membership.arrivals import Arrivals
 from appservice.membership.doors import Doors
 from appservice.membership.greeting import GreetingExecutor
 from appservice.membership.invitations import Invitations
+from appservice.membership.newcomers import NewcomerBook, reference_of
 from appservice.membership.removal import InviteExecutor, RemoveExecutor
 from appservice.membership.standing import Standing
 from appservice.membership.words import JoinWords
@@ -17,6 +18,8 @@ __all__ = [
     "Invitations",
     "InviteExecutor",
     "JoinWords",
+    "NewcomerBook",
     "RemoveExecutor",
     "Standing",
+    "reference_of",
 ]

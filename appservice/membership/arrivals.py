@@ -15,6 +15,7 @@ from appservice.flow import (
     NoteGreeting,
     Origin,
     Place,
+    UrgentMessage,
 )
 from appservice.membership.greeting import is_told, leaves_at, said_of
 
@@ -75,13 +76,25 @@ class Arrivals:
         Once for what it says: nobody is told it at each return.
         """
         arrives = facts.before != "join" and not _came_along(facts, person)
-        tells = facts.room.group in self._welcomes or self._is_kept_otherwise(facts, person)
+        read_first = _read_first(facts, person)
+        tells = facts.room.group in self._welcomes or read_first or self._is_kept_otherwise(facts, person)
         if not arrives or not tells or not _admitted(facts, person):
             return
         if facts.in_distress(person) or person in facts.quiet:
             return
         about = self._about(facts, person)
         if is_told(facts, facts.room.group, person, said_of(about)):
+            return
+        if read_first:  # who does not know how cannot write at all
+            yield self._noted(item, facts, about, facts.now_ms)
+            yield UrgentMessage(
+                source=item.id,
+                rule=self.name,
+                lane=item.lane,
+                user_id=person,
+                text="direct.group_welcome",
+                items=(about,),
+            )
             return
         leaves_ms = leaves_at(facts, person)
         yield self._noted(item, facts, about, leaves_ms)
@@ -124,12 +137,18 @@ class Arrivals:
         welcome, of_group = self._welcomes.get(facts.room.group), {"room": facts.room.room_id}
         own_hours = of_group | {"own_hours": "yes"} if facts.room.group in self._own_hours else {}
         kept = of_group | {"kept": self._kept[facts.room.group]} if facts.room.group in self._kept else {}
+        kept |= of_group | {"first": str(first)} if (first := _read_first(facts, person)) else {}
         return {"person": person} | own_hours | kept | (of_group | {"welcome": welcome} if welcome else {})
 
 
 def _admitted(facts: Facts, person: str) -> bool:
     rules = facts.rules
     return rules is None or rules.admits(facts.room.community, facts.room.group, person)
+
+
+def _read_first(facts: Facts, person: str) -> int:
+    """How many messages of somebody new to this group are read before everybody sees them."""
+    return facts.newcomers.left(facts.room.group, person) if facts.newcomers is not None else 0
 
 
 def _came_along(facts: Facts, person: str) -> bool:

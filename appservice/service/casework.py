@@ -73,7 +73,7 @@ class Casework:
         self.vault_problems: list[str] = []
         name = core.config.homeserver.name
         self.book = CaseBook(name, clock, core.direct_rooms.is_reached, self._in_room)
-        self.evidence = Evidence(name, self._the_vault, self.book, clock, self._community)
+        self.evidence = Evidence(name, self.the_vault, self.book, clock, self._community)
         self.shadow = ShadowBook(name, clock)
         core.projection.cases = self.book
         core.projection.removed = self.evidence.removed.keys()
@@ -97,7 +97,7 @@ class Casework:
         showing = Showing(
             self.book,
             core.questions,
-            self._the_vault,
+            self.the_vault,
             core.direct_rooms,
             speaker,
             clock,
@@ -136,7 +136,7 @@ class Casework:
 
     def giving_back(self, says: Executor) -> Executor:
         """Return what gives people back what was taken away for its time or form."""
-        return GiveBackExecutor(says, self._core.questions, self._the_vault, whole)
+        return GiveBackExecutor(says, self._core.questions, self.the_vault, whole)
 
     def follow(self, rules: Rules, policy: Policy) -> None:
         """From now on these rules say who may, and this policy when somebody is there, who is called and which contacts are public.
@@ -249,7 +249,8 @@ class Casework:
 
     # -- the vault -------------------------------------------------------------------------------------------------
 
-    def _the_vault(self) -> Vault | None:
+    def the_vault(self) -> Vault | None:
+        """What evidence, and words that wait, are sealed for; None before it is open."""
         return self._vault
 
     async def _open_vault(self) -> None:

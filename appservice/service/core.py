@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -13,8 +13,9 @@ from aiohttp import web
 
 from appservice import switches
 from appservice.cases import CaseWords, LateEdits, Requests, ShadowWords
-from appservice.conversation import PolicyWords, is_for_policies
+from appservice.conversation import PolicyWords, ReadingWords, Say, is_for_policies, is_for_reading
 from appservice.detection.care_gate import care_gate
+from appservice.detection.first_messages import FirstMessages
 from appservice.detection.slow_mode import TurnBook
 from appservice.effects import Audit, NoticeExecutor, Outbox, Pace, RedactExecutor, Speaker
 from appservice.flow import GUARDIAN_NAME, Clock, Effect, Executor, Handler, Identity
@@ -56,6 +57,7 @@ from appservice.service.detectors import concern, conduct, media, slow_mode
 from appservice.service.drifting import DriftWatch
 from appservice.service.governance import Governance
 from appservice.service.policy_files import BadPolicy, Said, read_files
+from appservice.service.reading import Reading
 from appservice.service.report import status_of
 from appservice.service.room_plans import RoomPlans
 from appservice.service.succession import Successions
@@ -117,6 +119,7 @@ class Core:
         )
         self.notices, self.greetings = NoticeExecutor(speaker), Greetings(name, clock)
         self.casework, self.room_plans = Casework(self, clock, speaker), RoomPlans(self, clock, speaker)
+        self.reading = Reading(self, clock, speaker)
         redact = RedactExecutor(self.client, speaker)
         self._make_people_known()
         message = DirectMessageExecutor(self.direct_rooms, speaker, self.quiet.wants, self.casework.not_reached)
@@ -129,11 +132,13 @@ class Core:
             "urgent_message": message,
             "greeting": GreetingExecutor(message, self.projection.membership, self.concerns.in_distress),
             "give_back": self.casework.giving_back(message),
+            "return_words": self.reading.returning(message),
             "remove": RemoveExecutor(self.client, self.projection, self.ghosts),
             "invite": InviteExecutor(self.client, self.projection, self.ghosts),
             "answer_invite": AnswerInviteExecutor(self.client, self.direct_rooms, speaker, guardian),
             **self.casework.executors,
             **self.room_plans.executors,
+            **self.reading.executors,
         }
         self.outbox = Outbox(name, self.database, self.questions, executors, clock, self.pace)
         self.lanes = Lanes(
@@ -153,6 +158,7 @@ class Core:
                 "note_greeting": self.greetings.note,
                 **self.casework.recorders,
                 **self.room_plans.recorders,
+                **self.reading.recorders,
             },
         )
         self._guard()
@@ -169,7 +175,6 @@ class Core:
         self._watch_for_older_copies()
         self.gap = GapCheck(name, self.client, guardian, self.lanes, self.questions, self.restore_check, clock)
         self.endpoint = Endpoint(name, registration.hs_token, self.lanes, clock, self.ghosts.__contains__, self.status)
-        self.endpoint.passed_over, self.endpoint.in_order = self.gap.soon, self.gap.caught_up
         observer = Observer(
             self.client, self.admin, self.projection, self.lanes, self.ghosts, registration.address_patterns
         )
@@ -185,12 +190,12 @@ class Core:
             clock,
             Successions(self.client, observer, self.ghosts, lambda room_id: len(self.casework.book.open_in(room_id))),
             self._take_into_force,
-            self.room_plans.members.beside,
+            self._beside,
         )
         self.drift = DriftWatch(self, observer, clock)
         self.control = Control(self.governance, self.endpoint.authorised, lambda: self.ready)
         self.upkeep = Upkeep(self.database, clock)
-        self.lanes.text_purged = self.upkeep.text_was_purged
+        self._connect()
 
     def _make_people_known(self) -> None:
         """Who is in distress, who wants no messages, and what people were told, is known wherever something is decided."""
@@ -198,6 +203,14 @@ class Core:
         self.projection.turns = self.turns
         self.projection.greeted = self.greetings.by_person
         self.projection.quiet = self.direct_rooms.quiet = self.quiet.people
+
+    def _connect(self) -> None:
+        """Text that was purged leaves the disk; pushes wait for what was missed; who waits as a newcomer stands in every
+        plan, and is put right at once, which is no drift."""
+        self.lanes.text_purged = self.upkeep.text_was_purged
+        self.endpoint.passed_over, self.endpoint.in_order = self.gap.soon, self.gap.caught_up
+        self.reading.hold(self.governance)
+        self.drift.newcomers_moved = self.reading.levels.wake
 
     def _watch_for_older_copies(self) -> None:
         self.restore_check.noticed = self.casework.older_homeserver
@@ -228,6 +241,7 @@ class Core:
         self.casework.follow(standing, said.policy)
         self.drift.follow(said.community)
         self.direct_rooms.community = said.community.id
+        self.reading.follow(said.community)
         self.direct_rooms.reaches = said.community.reach.lets
         self.lanes.handlers = (
             concern(),
@@ -235,16 +249,25 @@ class Core:
             conduct(said.policy),
             slow_mode(said.policy, self.turns),
             media(said.policy),
+            FirstMessages(),
             Doors(capacities),
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours, lifetimes),
             JoinWords(capacities),
             Invitations(),
             CaseWords(),
             ShadowWords(),
-            Requests(is_for_policies),
+            Requests(lambda item, facts: is_for_policies(item, facts) or is_for_reading(item, facts)),
             PolicyWords(),
+            Say(),
+            ReadingWords(),
             *self._more_handlers,
         )
+
+    def _beside(self, before: Said, said: Said) -> tuple[Commit, Callable[[], None]]:
+        """What is committed with another policy being put in force: what members are told, and who waits no longer."""
+        rows, start = self.room_plans.members.beside(before, said)
+        rows.add(self.reading.book.ending(said.community))
+        return rows, start
 
     def _approve(self, effect: Effect) -> Commit:
         standing = self.governance.standing
@@ -284,6 +307,7 @@ class Core:
         await self.greetings.load(self.database)
         await self.casework.load()
         await self.room_plans.load()
+        await self.reading.load()
         self.turns.load(self.casework.cases())
         await self.drift.book.load(self.database)
         await self._govern()
@@ -304,6 +328,7 @@ class Core:
             asyncio.create_task(self.upkeep.run(), name="upkeep"),
             asyncio.create_task(self.casework.deadlines.run(), name="deadlines"),
             asyncio.create_task(self.room_plans.run(), name="plans"),
+            asyncio.create_task(self.reading.run(), name="reading"),
             asyncio.create_task(self._audits(), name="audits"),
             asyncio.create_task(Watch(self.config.homeserver.url, self._reconnected).run(), name="watch"),
         ]
@@ -346,6 +371,7 @@ class Core:
                 self.waiting_for = None
                 self.ready = True
                 self.drift.begin()
+                self.reading.begin()
                 log.info("ready", rooms=len(list(self.projection.rooms())))
             except Unreachable:
                 await asyncio.sleep(0.5)
@@ -403,6 +429,7 @@ class Core:
             task.cancel()
         await self.control.close()
         await self.drift.close()
+        await self.reading.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.lanes.close()
         await self.outbox.close()

@@ -7,7 +7,7 @@ plan. What is seen shares the commit of the event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,6 +48,8 @@ class DriftWatch:
         self._work: dict[str, asyncio.Task[None]] = {}
         self._woken: dict[str, asyncio.Event] = {}
         self.book = DriftBook(self._homeserver, clock)
+        #: who waits as a newcomer in a room differs from what its powers say, which is no drift
+        self.newcomers_moved: Callable[[str], None] = lambda _room_id: None
         observer.missed = lambda: core.gap.incomplete + core.gap.failures
         core.lanes.moved = self.moved
         core.lanes.found_moved = self.found_moved
@@ -105,9 +107,13 @@ class DriftWatch:
         if not keys or self._community is None:
             return rows
         written, room = self._projection.written(room_id), self._projection.room(room_id)
-        found = {one.key: one for one in self._observer.deviations(self._community, room_id)}
+        wanted = self._governance.with_newcomers(self._community)
+        found = {one.key: one for one in self._observer.deviations(wanted, room_id)}
         for key in keys:
-            if key not in found:
+            if key in found and found[key].of_newcomers:
+                self.newcomers_moved(room_id)
+                rows.add(self.book.no_longer(room_id, key))
+            elif key not in found:
                 rows.add(self.book.no_longer(room_id, key))
             elif room is not None and key in written:
                 rows.add(self.book.seen(room_id, self._community.id, room.group, found[key], written[key]))
@@ -155,7 +161,8 @@ class DriftWatch:
 
         def look() -> Plan:
             seen.extend(self.book.open_in(room_id))
-            found.update({one.key: one for one in self._observer.deviations(community, room_id)})
+            wanted = self._governance.with_newcomers(community)
+            found.update({one.key: one for one in self._observer.deviations(wanted, room_id)})
             due = [
                 one.change
                 for one in found.values()

@@ -26,6 +26,7 @@ from appservice.service.succession import Asked, CannotFollow, Successions
 from appservice.store import AuditLine, Commit, Database, Questions
 from policies.changes import Change
 from policies.compile import policy_digest
+from policies.desired import DesiredCommunity
 from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
 from policies.limits import Limits
@@ -83,6 +84,8 @@ class Governance:
         self._told = told
         #: whether a change would put back what somebody did by hand, and the policy says to leave it
         self.left_alone: Callable[[Change], bool] = lambda _change: False
+        #: a community with those newcomers who wait at this moment, as it would be if it were in force
+        self.with_newcomers: Callable[[DesiredCommunity], DesiredCommunity] = lambda community: community
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -152,7 +155,7 @@ class Governance:
         """
         said = await self._acceptable(files)
         standing = self._succeeding(said)
-        judged = said.community.judged_by(self._limits())
+        judged = self.with_newcomers(said.community.judged_by(self._limits()))
         planned = await self._provisioner.plan(judged, standing.people(), audit=audit)
         late = out_of_date(said.policy, files.policy, files.policy_name, self._assessing.today(said))
         told = replace(said, advice=(*said.advice, *late))
@@ -249,7 +252,7 @@ class Governance:
         said, standing = self.said, self.standing
         if said is None or standing is None:
             raise CannotFollow("no policy is in force yet. First: inglenook apply POLICY")
-        community = said.community
+        community = self.with_newcomers(said.community)
         find: Find = partial(self._successions.find, asked, community)
         return said, await self._provisioner.plan(community, standing.people(), find=find)
 
@@ -339,7 +342,7 @@ class Governance:
             if not self.settled:
                 # It was cut off: what was done, and not told us, is not done again.
                 await self._provisioner.audit(self.said.community)
-            community = self.said.community.judged_by(self._limits())
+            community = self.with_newcomers(self.said.community.judged_by(self._limits()))
             present = self._provisioner.present(community, self.standing.people())
             if self._unguarded and not await self._let_pass(present):
                 return
@@ -406,7 +409,7 @@ class Governance:
         assert self.said is not None
         assert self.standing is not None
         result = await self._provisioner.apply(
-            self.said.community, self.standing.people, first=first, progress=progress, leave=leave
+            self.with_newcomers(self.said.community), self.standing.people, first=first, progress=progress, leave=leave
         )
         self.remaining = len(result.undone) + result.remaining
         for note in result.notes:

@@ -59,7 +59,8 @@ class MemberNotices:
         if self._clock.now_ms() - effect.at_ms > _NEWS_MS:
             return Refused("no_news")
         room_id = self._core.projection.place(effect.community, effect.group)
-        present = self._core.provisioner.present(said.community, standing.people())
+        community = governance.with_newcomers(said.community)
+        present = self._core.provisioner.present(community, standing.people())
         open_still = any(
             change.room == effect.group
             and (isinstance(change, SetListing) or (isinstance(change, SetState) and change.type != MANAGED_TYPE))

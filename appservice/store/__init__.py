@@ -8,6 +8,7 @@ from appservice.store.database import Database, StoreRefused
 from appservice.store.drift_rows import read_drifts
 from appservice.store.greetings import greetings
 from appservice.store.migrate import StoreTooNew, ensure_current
+from appservice.store.newcomer_rows import read_held_words, read_newcomers, sealed_words
 from appservice.store.proposals import proposals
 from appservice.store.queries import Counts, OpenEffect, OpenInput, Questions, SettledEffect, StoredPolicy
 
@@ -29,5 +30,8 @@ __all__ = [
     "greetings",
     "proposals",
     "read_drifts",
+    "read_held_words",
+    "read_newcomers",
+    "sealed_words",
     "verify",
 ]

@@ -56,6 +56,11 @@ class Commit:
     proposals: list[dict[str, Any]] = field(default_factory=list)
     #: what somebody changed by hand; a newer row of one event says how often since, and what followed
     drifts: list[dict[str, Any]] = field(default_factory=list)
+    newcomers: list[dict[str, Any]] = field(default_factory=list)
+    #: what newcomers sent for reading; a newer row of one says only where it stands
+    held_words: list[dict[str, Any]] = field(default_factory=list)
+    #: homeserver and id of such words that are done with: they go
+    words_gone: list[dict[str, Any]] = field(default_factory=list)
     positions: list[dict[str, Any]] = field(default_factory=list)
     #: puts memory back as it was before these rows, where they were refused; run in reverse
     undo: list[Callable[[], None]] = field(default_factory=list)
@@ -89,6 +94,9 @@ class Commit:
         self.applied_plans += other.applied_plans
         self.proposals += other.proposals
         self.drifts += other.drifts
+        self.newcomers += other.newcomers
+        self.held_words += other.held_words
+        self.words_gone += other.words_gone
         self.positions += other.positions
         self.undo += other.undo
         self.forget_before_ms = other.forget_before_ms or self.forget_before_ms
@@ -120,6 +128,9 @@ class Commit:
             or self.applied_plans
             or self.proposals
             or self.drifts
+            or self.newcomers
+            or self.held_words
+            or self.words_gone
             or self.positions
             or self.forget_before_ms
             or self.evidence_before_ms

@@ -286,6 +286,33 @@ drifts = Table(
     Index("drifts_last", "last_ms"),
 )
 
+#: Who was new to a group while the first messages of newcomers are read first, and what became of it (JSON).
+newcomers = Table(
+    "newcomers",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("community", String, primary_key=True),
+    Column("grp", String, primary_key=True),
+    Column("user_id", String, primary_key=True),
+    Column("record", LargeBinary, nullable=False),
+)
+
+#: What a newcomer sent for reading, sealed; its row goes when somebody has decided and that is done. `shown` (JSON) are
+#: those who were shown it.
+held_words = Table(
+    "held_words",
+    metadata,
+    Column("homeserver", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("community", String, nullable=False),
+    Column("grp", String, nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("at_ms", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("shown", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
 #: Where we stand in streams of others: the gap check's token, and the like.
 positions = Table(
     "positions",

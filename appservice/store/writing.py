@@ -20,9 +20,11 @@ from appservice.store.schema import (
     evidence,
     evidence_reads,
     greetings,
+    held_words,
     in_force,
     journal,
     members,
+    newcomers,
     outbox,
     positions,
     proposals,
@@ -90,6 +92,11 @@ _applied_plans = _upsert(applied_plans, "undone_by")
 _proposals = _upsert(proposals, "record")
 _drifts = _upsert(drifts, "last_ms", "times", "done")
 _drifts_forget = delete(drifts).where(drifts.c.last_ms < bindparam("before"))
+_newcomers = _upsert(newcomers, "record")
+_held_words = _upsert(held_words, "state", "shown")
+_words_gone = delete(held_words).where(
+    held_words.c.homeserver == bindparam("gone_of"), held_words.c.id == bindparam("gone_id")
+)
 _forget_seen = (
     _journal_forget,
     _outbox_forget,
@@ -153,6 +160,9 @@ def write(connection: Connection, commit: Commit, chains: Chains, now_ms: int) -
         (_applied_plans, commit.applied_plans),
         (_proposals, commit.proposals),
         (_drifts, commit.drifts),
+        (_newcomers, commit.newcomers),
+        (_held_words, commit.held_words),
+        (_words_gone, [{"gone_of": one["homeserver"], "gone_id": one["id"]} for one in commit.words_gone]),
         (_positions, commit.positions),
     ):
         if rows:

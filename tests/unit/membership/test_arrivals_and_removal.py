@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from appservice.flow import (
@@ -13,11 +15,13 @@ from appservice.flow import (
     EventInput,
     Facts,
     Lane,
+    NoteGreeting,
     Origin,
     Place,
     Refused,
     Remove,
     RoomFacts,
+    UrgentMessage,
 )
 from appservice.intake import Projection
 from appservice.matrix import parse_event
@@ -100,6 +104,28 @@ def test_who_is_known_is_told_them_at_the_first_coming_into_the_group(
 ) -> None:
     found = told(before=before, known_people={SAM}, direct_rooms={SAM: "!dm"}, **more)
     assert found == ([("direct.group_welcome", {"person": SAM, "room": GROUP, "welcome": WELCOME})] if expected else [])
+
+
+class New:
+    """Sam is new to this group."""
+
+    def left(self, group: str, _user_id: str) -> int:
+        return 3 if group == "quiet" else 0
+
+
+def test_whose_first_messages_are_read_is_told_how_many_at_the_first_coming_whoever_knows_them() -> None:
+    item = {"person": SAM, "room": GROUP, "first": "3"}
+    assert told("quiet", newcomers=New()) == [("direct.welcome", item)]
+    known = {"newcomers": New(), "known_people": {SAM}, "direct_rooms": {SAM: "!dm"}}
+    assert told("quiet", **known) == [("direct.group_welcome", item)]
+
+
+def test_how_to_write_at_all_is_told_at_once_and_not_with_what_groups_tell_later() -> None:
+    event = Event("$1", GROUP, SAM, "m.room.member", {"membership": "join"}, state_key=SAM)
+    room = RoomFacts(GROUP, Place.GROUP, "hearth", "quiet", members={SAM: "join"})
+    known: dict[str, Any] = {"known_people": {SAM}, "direct_rooms": {SAM: "!dm"}, "newcomers": New()}
+    found = list(Arrivals().handle(EventInput(SERVER, event, Origin.PUSH, 1), Facts(1, room, GHOSTS, SERVER, **known)))
+    assert [type(one) for one in found] == [NoteGreeting, UrgentMessage]
 
 
 def test_a_group_without_words_for_newcomers_says_nothing_to_those_we_know() -> None:

@@ -134,7 +134,7 @@ groups:
     tier: high
     accept_limits: {because: Board minute 4, approved_by: deputy}
     history: {value: invited, because: Board minute 4, approved_by: deputy}
-    posting: {who: everybody, slow: 30s}
+    posting: {who: everybody, slow: 30s, first_messages: 3}
     pins: nobody
     media: none
     membership: {roles: [deputy]}
@@ -169,6 +169,8 @@ def test_what_a_group_of_words_only_becomes_is_told() -> None:
     assert found["pictures and files"].words.startswith("Words only")
     assert of("leeds-carers", "bereaved")["pictures and files"].words == "Pictures, files and recordings can be shared."
     assert found["how often"].words.startswith("Each person can write once in 30s")
+    assert found["what newcomers write"].words.startswith("The first 3 messages of whoever comes in from then on")
+    assert of("leeds-carers", "bereaved")["what newcomers write"].words == "Everybody sees it at once."
 
 
 def test_how_a_group_can_be_found_is_told_with_where_that_comes_from() -> None:

@@ -36,6 +36,7 @@ def changed(group: str = "carers-lounge", **more: Any) -> Policy:
         ({"retention": "30 days"}, {"new_retention": "30"}),
         ({"capacity": 12}, {"new_capacity": "12"}),
         ({"posting": {"slow": "30s"}}, {"new_slow": "30s"}),
+        ({"posting": {"first_messages": 3}}, {"new_first": "3"}),
         ({"media": "none"}, {"new_media": "none"}),
         ({"pins": "nobody"}, {"new_pins": "nobody"}),
         ({"publish": LISTED}, {"new_publish": "listed"}),

@@ -65,13 +65,13 @@ def test_an_example_of_the_guide_is_accepted(block: str) -> None:
         assert loaded.findings == ()
 
 
+_NUMBERS = ("schema", "level", "capacity", "percent", "of_at_least", "first_messages")
+
+
 def _numbers(data: Any) -> Any:
     """What BaseLoader left as text, as a person who wrote it would mean it."""
     if isinstance(data, dict):
-        return {
-            key: int(one) if key in ("schema", "level", "capacity", "percent", "of_at_least") else _numbers(one)
-            for key, one in data.items()
-        }
+        return {key: int(one) if key in _NUMBERS else _numbers(one) for key, one in data.items()}
     return [_numbers(one) for one in data] if isinstance(data, list) else data
 
 

@@ -375,3 +375,18 @@ def test_a_group_that_people_enter_by_themselves_has_no_capacity() -> None:
         assert "by themselves" in finding.message
     for kind in ("hybrid", "closed"):
         assert loaded(kind, "capacity: 12").findings == ()
+
+
+def test_the_first_messages_of_newcomers_are_what_a_room_says_and_off_by_itself() -> None:
+    for kind in ("open", "hybrid", "closed"):
+        assert room(kind, "posting: {first_messages: 3}").first_messages == 3
+        assert room(kind).first_messages == 0
+    assert list(errors(loaded("open", "posting: {slow: 30s, first_messages: 10}"))) == []
+
+
+@pytest.mark.parametrize("kind", ["announce", "open"])
+def test_where_only_those_who_moderate_write_nobody_is_read_first(kind: str) -> None:
+    more = "" if kind == "announce" else "who: moderators, "
+    [finding] = errors(loaded(kind, f"posting: {{{more}first_messages: 3}}"))
+    assert "nobody reads first what they write" in finding.message
+    assert "let everybody write" in finding.advice

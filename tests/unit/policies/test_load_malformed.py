@@ -80,6 +80,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     ),
     "contradiction-denied-and-not-open": (14, "who is not named is not let in", "Remove it"),
     "contradiction-everybody-announces": (46, "nothing is announced here", "make the group open, hybrid or closed"),
+    "contradiction-first-messages-of-moderators": (51, "nobody reads first what they write", "let everybody write"),
     "contradiction-group-in-a-closed-community": (
         46,
         "the group is partners, and the community is closed",
@@ -217,6 +218,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "time-pause-too-short": (51, "a pause of 2s is out of range", "5s to 6h"),
     "time-zone-missing": (13, "the hours name no time zone", "Put it last"),
     "time-zone-unknown": (13, '"Europe/Londn" is not a time zone', 'Did you mean "Europe/London"?'),
+    "type-first-messages-as-a-word": (51, "text stands where a whole number is expected", "first_messages: 3"),
     "type-list-for-block": (11, "a list stands where a block of keys is expected", "{safeguarding_lead: lead"),
     "type-list-for-choice": (51, "a list stands where a block of keys is expected", "Example: history: joined"),
     "type-nothing": (6, "nothing stands where text is expected", "Example: name:"),
@@ -240,6 +242,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "value-address-without-lock": (14, "is not the address of a page", "https://charity.example/conduct"),
     "value-contact": (16, "neither a phone number nor an e-mail address", "one number or address an item"),
     "value-drift-misspelt": (48, '"enforced" is not known here', 'Did you mean "enforce"?'),
+    "value-first-messages-too-many": (51, "11 is out of range: at most 10", "first_messages: 3"),
     "value-federation-mode": (14, '"partner" is not known here', 'Did you mean "partners"?'),
     "value-history-for-the-world": (51, '"world_readable" is not known here', "invited, joined, shared"),
     "value-id": (5, '"Hearth Carers" is not an id', 'For instance "hearth-carers"'),

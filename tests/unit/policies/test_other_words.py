@@ -82,3 +82,12 @@ def test_what_is_said_no_more_is_told() -> None:
 
 def test_what_changes_rooms_is_left_to_the_changes_of_the_plan() -> None:
     assert told(EXAMPLE.replace("kind: hybrid", "kind: closed").replace("name: Start here", "name: Begin here")) == []
+
+
+def test_that_newcomers_are_read_first_is_told() -> None:
+    read_first = EXAMPLE.replace("    kind: hybrid", "    posting: {first_messages: 1}\n    kind: hybrid")
+    ((room, text),) = told(read_first)
+    assert room == "carers-lounge"
+    assert "what newcomers write: The first message of whoever comes in from then on" in text
+    ((_, back),) = told(EXAMPLE, read_first)
+    assert "what newcomers write: Everybody sees it at once." in back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,7 +61,12 @@ class World:
             ghosts=GHOSTS,
             projection=self.projection,
             provisioner=SimpleNamespace(applying=False),
-            governance=SimpleNamespace(repair=self._repair, settled=True, waits=lambda _change: self.unassessed),
+            governance=SimpleNamespace(
+                repair=self._repair,
+                settled=True,
+                waits=lambda _change: self.unassessed,
+                with_newcomers=lambda one: one,
+            ),
             lanes=SimpleNamespace(enact=self._enact),
             database=database,
         )
@@ -290,6 +296,26 @@ async def test_what_is_seen_is_one_line_of_the_audit_too(database: Database) -> 
         rows.append(world.watch.moved(EventInput(SERVER, event, Origin.PUSH, 1)))
     lines = [line for one in rows for line in one.audit]
     assert [(line.line["drift"], line.line["answer"], line.person) for line in lines] == [(RULES, "enforce", KIT)]
+    await world.watch.close()
+
+
+async def test_that_newcomers_come_and_go_is_no_drift_and_is_seen_to_by_others(database: Database) -> None:
+    world = World(database)
+    new, powers = f"@new:{SERVER}", world.community.room("bereaved").state["m.room.power_levels", ""]
+    rooms = tuple(replace(one, first_messages=2) if one.key == "bereaved" else one for one in world.community.rooms)
+    world.core.governance.with_newcomers = lambda community: replace(
+        community, rooms=rooms, waiting={"bereaved": frozenset({new})}
+    )
+    woken: list[str] = []
+    world.watch.newcomers_moved = woken.append
+    held = {**powers, "users": {**powers["users"], new: -1}}  # type: ignore[dict-item]
+    await world.happens("m.room.power_levels", held)
+    assert woken == []
+    await world.happens("m.room.power_levels", powers)
+    assert (woken, await world.rows(), world.made) == ([world.ids["bereaved"]], [], [])
+    await world.happens("m.room.power_levels", {**held, "ban": 0})
+    await world.quiet()
+    assert [change.after for change in world.made] == [held]
     await world.watch.close()
 
 

@@ -1,0 +1,383 @@
+"""Who is new to a group, and what of theirs waits to be read: in memory for handlers, in the store with what moved it.
+
+Whoever comes into a group while the first messages of newcomers are read first is new there, until so many were posted.
+Who was there before is known, also when they come back. Fails closed: where it is not clear, somebody counts as new.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from appservice.flow import (
+    DecideWords,
+    DropWords,
+    Effect,
+    HoldWords,
+    Newcomer,
+    Place,
+    RoomFacts,
+    Vault,
+    Words,
+    WordsState,
+)
+from appservice.store import Commit, Database, read_held_words, read_newcomers
+from policies.desired import DesiredCommunity
+from policies.governed_rooms import HELD_LEVEL
+
+log = structlog.get_logger()
+
+#: ms after which words that nobody decided about go back to who wrote them.
+KEPT_MS: Final = 7 * 24 * 3600 * 1000
+_NONE: Final[Mapping[str, str]] = {}
+
+
+def reference_of(newcomer: Newcomer) -> str:
+    """Return the short name (`N-ABCDE`) of what one person wants to say in one group; it says nothing by itself."""
+    said = f"{newcomer.community}\x1f{newcomer.group}\x1f{newcomer.user_id}"
+    return "N-" + b32encode(sha256(said.encode("utf-8", "surrogatepass")).digest()).decode("ascii")[:5]
+
+
+class NewcomerBook:
+    """`flow.Newcomers` of one community, and how they move.
+
+    `room_of(group)` is the room of a group; `old_room(room_id)` what we know of any room; `may(newcomer, user_id)` tells
+    who may read what they write; `ours` are nobody's newcomers. `changed(room_id)` is called when somebody waits, or does
+    not any more.
+    """
+
+    def __init__(
+        self,
+        homeserver: str,
+        vault: Callable[[], Vault | None],
+        room_of: Callable[[str], RoomFacts | None],
+        old_room: Callable[[str], RoomFacts | None],
+        may: Callable[[Newcomer, str], bool],
+        ours: Container[str] = (),
+    ) -> None:
+        self._homeserver = homeserver
+        self._ours = ours
+        self._vault = vault
+        self._room_of = room_of
+        self._old_room = old_room
+        self._may = may
+        self.changed: Callable[[str], None] = lambda _room_id: None
+        self._people: dict[tuple[str, str], Newcomer] = {}
+        self._words: dict[str, Words] = {}
+        self._firsts: Mapping[str, int] = {}
+        self._names: Mapping[str, str] = {}
+        self._powerful: Mapping[str, Collection[str]] = {}
+        self._community = ""
+
+    async def load(self, database: Database) -> None:
+        """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
+        for record in await read_newcomers(database, self._homeserver):
+            fields: dict[str, Any] = orjson.loads(record)
+            fields["cards"] = tuple((room, event) for room, event in fields["cards"])
+            newcomer = Newcomer(**fields)
+            self._people[newcomer.key] = newcomer
+        for row in await read_held_words(database, self._homeserver):
+            self._words[row["id"]] = Words(
+                id=row["id"],
+                community=row["community"],
+                group=row["grp"],
+                user_id=row["user_id"],
+                at_ms=row["at_ms"],
+                state=WordsState(row["state"]),
+                shown=frozenset(orjson.loads(row["shown"])),
+            )
+
+    # -- the policy --------------------------------------------------------------------------------------------------
+
+    def ending(self, community: DesiredCommunity) -> Commit:
+        """Return the rows by which people are known from then on, when this policy is put in force: commit them with it."""
+        known = self._known_under(_firsts_of(community))
+        return Commit(newcomers=[self._row(one) for one in known])
+
+    def follow(self, community: DesiredCommunity) -> None:
+        """From now on this policy says whose messages are read first."""
+        self._community, self._firsts = community.id, _firsts_of(community)
+        self._names = {room.key: room.name for room in community.rooms}
+        self._powerful = {
+            room.key: {user for user, level in _users(room.state["m.room.power_levels", ""]).items() if level > 0}
+            for room in community.rooms
+            if room.first_messages
+        }
+        for one in self._known_under(self._firsts):
+            self._people[one.key] = one
+
+    def _known_under(self, firsts: Mapping[str, int]) -> list[Newcomer]:
+        """Whoever waits no longer when so many messages are read first: for good, whatever comes later."""
+        return [
+            replace(one, known=True)
+            for one in self._people.values()
+            if not one.known and one.posted >= firsts.get(one.group, 0)
+        ]
+
+    def beside(self, community: DesiredCommunity) -> DesiredCommunity:
+        """Return a community with who waits at this moment, as it would be if it were in force."""
+        firsts = _firsts_of(community)
+        waiting: dict[str, set[str]] = {}
+        for one in self._people.values():
+            if not one.known and one.posted < firsts.get(one.group, 0) and self._is_in(one.group, one.user_id):
+                waiting.setdefault(one.group, set()).add(one.user_id)
+        if not waiting:
+            return community
+        return replace(community, waiting={group: frozenset(people) for group, people in waiting.items()})
+
+    def rooms(self) -> list[str]:
+        """Return the rooms in which newcomers wait, or may."""
+        return [room.room_id for group in self._firsts if (room := self._room_of(group)) is not None]
+
+    # -- who comes and goes ------------------------------------------------------------------------------------------
+
+    def moved(self, room: RoomFacts, user_id: str, before: str | None, after: str | None) -> Commit:
+        """Take that somebody came into a room, or went; return the rows."""
+        if (before == "join") == (after == "join") or user_id in self._ours or not self._is_watched(room):
+            return Commit()
+        known = self._people.get((room.group, user_id))
+        rows = Commit()
+        if after != "join":
+            if known is None:  # they were here before newcomers waited, or as one of those who moderate
+                rows = self._keep(self._new(room, user_id, known=True))
+        elif known is None and user_id not in self._powerful[room.group] and not self._came_along(room, user_id):
+            rows = self._keep(self._new(room, user_id))
+        if self.left(room.group, user_id):
+            self.changed(room.room_id)
+        return rows
+
+    def read(self, room: RoomFacts, before: Mapping[str, str] | None) -> Commit:
+        """Take a room as it was read anew, `before` being who was in it as we knew it; return the rows.
+
+        Where we knew nothing, those wait who have the level of those who wait: our store may be new.
+        """
+        rows = Commit()
+        if not self._is_watched(room):
+            return rows
+        if before is None:
+            held = {user for user, level in _users(room.power_levels).items() if level == HELD_LEVEL}
+            before = {user: how for user, how in room.members.items() if user not in held}
+        for user_id in before.keys() | room.members.keys():
+            rows.add(self.moved(room, user_id, before.get(user_id), room.members.get(user_id)))
+        return rows
+
+    def rows(self, room: RoomFacts) -> Commit:
+        """Return the rows of all who are, or were, new in a room: what was refused by the store is written with them."""
+        if not self._is_watched(room):
+            return Commit()
+        return Commit(newcomers=[self._row(one) for one in self._people.values() if one.group == room.group])
+
+    def _is_watched(self, room: RoomFacts) -> bool:
+        ours = room.place is Place.GROUP and room.community == self._community
+        return ours and room.group in self._firsts and not room.closed
+
+    def _new(self, room: RoomFacts, user_id: str, *, known: bool = False) -> Newcomer:
+        return Newcomer(community=room.community, group=room.group, user_id=user_id, known=known)
+
+    def _came_along(self, room: RoomFacts, user_id: str) -> bool:
+        """Whether somebody was in the room of ours whose place this one takes."""
+        before = room.create.get("predecessor")
+        room_id = before.get("room_id") if isinstance(before, Mapping) else None
+        old = self._old_room(room_id) if isinstance(room_id, str) else None
+        return old is not None and old.group == room.group and old.members.get(user_id) == "join"
+
+    def _is_in(self, group: str, user_id: str) -> bool:
+        room = self._room_of(group)
+        return room is not None and room.members.get(user_id) == "join"
+
+    # -- flow.Newcomers ----------------------------------------------------------------------------------------------
+
+    def left(self, group: str, user_id: str) -> int:
+        known = self._people.get((group, user_id))
+        if known is None or known.known or user_id in self._powerful.get(group, ()):
+            return 0
+        return max(0, self._firsts.get(group, 0) - known.posted)
+
+    def groups_of(self, user_id: str) -> Sequence[tuple[str, str, str]]:
+        found = []
+        for group in sorted(self._firsts):
+            room = self._room_of(group)
+            if room is not None and room.members.get(user_id) == "join" and self.left(group, user_id):
+                found.append((group, self._names.get(group, group), room.room_id))
+        return found
+
+    def waiting(self, group: str, user_id: str) -> Sequence[Words]:
+        return [
+            one
+            for one in self._words.values()
+            if (one.group, one.user_id, one.state) == (group, user_id, WordsState.WAITS)
+        ]
+
+    def words(self, words_id: str) -> Words | None:
+        return self._words.get(words_id)
+
+    def open_of(self, user_id: str) -> int:
+        return sum(1 for one in self._words.values() if one.user_id == user_id)
+
+    def seal(self, text: str) -> bytes | None:
+        vault = self._vault()
+        if vault is None:
+            return None
+        try:
+            return vault.seal(text.encode("utf-8", "replace"))
+        except Exception as error:  # whatever it is, nothing is kept in clear instead
+            log.error("words_not_sealed", error=type(error).__name__)
+            return None
+
+    def by_reference(self, reference: str) -> Newcomer | None:
+        return next((one for one in self._open() if reference_of(one) == reference), None)
+
+    def by_card(self, room_id: str, event_id: str) -> Newcomer | None:
+        return next((one for one in self._people.values() if (room_id, event_id) in one.cards), None)
+
+    def open_in(self, room_id: str) -> Collection[Newcomer]:
+        return [one for one in self._open() if any(room == room_id for room, _ in one.cards)]
+
+    def shown_to(self, user_id: str) -> Collection[Newcomer]:
+        return [one for one in self._open() if any(user_id in words.shown for words in self.waiting(*one.key))]
+
+    def may(self, newcomer: Newcomer, user_id: str) -> bool:
+        return user_id != newcomer.user_id and self._may(newcomer, user_id)
+
+    def _open(self) -> list[Newcomer]:
+        keys = {(one.group, one.user_id): None for one in self._words.values() if one.state is WordsState.WAITS}
+        return [self._people[key] for key in keys if key in self._people]
+
+    # -- moving ------------------------------------------------------------------------------------------------------
+
+    def person(self, group: str, user_id: str) -> Newcomer | None:
+        """Return somebody who is, or was, new to a group."""
+        return self._people.get((group, user_id))
+
+    def stale(self, now_ms: int) -> list[tuple[Words, str]]:
+        """Return what goes back without anybody having decided, and why: it is old, or there is no need for it now."""
+        found = []
+        for one in self._words.values():
+            if one.state is not WordsState.WAITS:
+                continue
+            if not self._is_in(one.group, one.user_id):
+                found.append((one, "gone"))
+            elif not self.left(one.group, one.user_id):
+                found.append((one, "free"))
+            elif one.at_ms <= now_ms - KEPT_MS:
+                found.append((one, "late"))
+        return found
+
+    def hold(self, effect: Effect) -> Commit:
+        """Keep what somebody sent for reading; return the row. Refused by the store, it comes again with its event."""
+        assert isinstance(effect, HoldWords)
+        words = Words(
+            id=effect.source,
+            community=effect.community,
+            group=effect.group,
+            user_id=effect.user_id,
+            at_ms=effect.at_ms,
+        )
+        self._words[words.id] = words
+        row = {**self._words_row(words), "sealed": effect.sealed}
+        return Commit(held_words=[row], undo=[lambda: self._forget(words.id)])
+
+    def decide(self, effect: Effect) -> Commit:
+        """A person decided about some words; return the rows."""
+        assert isinstance(effect, DecideWords)
+        rows, state = Commit(), WordsState.GOES if effect.posts else WordsState.RETURNS
+        for words_id in effect.words:
+            known = self._words.get(words_id)
+            if known is not None:
+                rows.add(self._move(replace(known, state=state)))
+        return rows
+
+    def drop(self, effect: Effect) -> Commit:
+        """Somebody took back what they sent for reading; return the row. Refused by the store, it is still there."""
+        assert isinstance(effect, DropWords)
+        known = self._words.get(effect.words_id)
+        if known is None or known.state is not WordsState.WAITS:
+            return Commit()
+        rows = self.done_with(known.id)
+        rows.undo.append(lambda: self._words.update({known.id: known}))
+        return rows
+
+    def showed(self, words_ids: Collection[str], user_id: str) -> Commit:
+        """Somebody was shown some words, and may decide about them; return the rows."""
+        rows = Commit()
+        for words_id in words_ids:
+            known = self._words.get(words_id)
+            if known is not None:
+                rows.add(self._move(replace(known, shown=known.shown | {user_id})))
+        return rows
+
+    def posted(self, words: Words) -> Commit:
+        """Words were posted: they are gone, and count; return the rows."""
+        person = self._people.get((words.group, words.user_id))
+        rows = Commit()
+        if words.id in self._words and person is not None:
+            now = replace(person, posted=person.posted + 1)
+            now = replace(now, known=now.known or now.posted >= self._firsts.get(now.group, 0))
+            rows.add(self._keep(now))
+        rows.add(self.done_with(words.id))
+        if (room := self._room_of(words.group)) is not None:
+            self.changed(room.room_id)
+        return rows
+
+    def done_with(self, words_id: str) -> Commit:
+        """Let words go; return the row, which must be written down."""
+        self._forget(words_id)
+        return Commit(words_gone=[{"homeserver": self._homeserver, "id": words_id}])
+
+    def carded(self, newcomer: Newcomer, cards: tuple[tuple[str, str], ...]) -> Commit:
+        """Where the cards about somebody stand now; return the row."""
+        return self._keep(replace(self._people.get(newcomer.key, newcomer), cards=cards))
+
+    def _forget(self, words_id: str) -> None:
+        self._words.pop(words_id, None)
+
+    def _move(self, words: Words) -> Commit:
+        before = self._words[words.id]
+        self._words[words.id] = words
+
+        def undo() -> None:
+            if self._words.get(words.id) is words:
+                self._words[words.id] = before
+
+        return Commit(held_words=[{**self._words_row(words), "sealed": b""}], undo=[undo])
+
+    def _keep(self, newcomer: Newcomer) -> Commit:
+        self._people[newcomer.key] = newcomer
+        return Commit(newcomers=[self._row(newcomer)])
+
+    def _row(self, newcomer: Newcomer) -> dict[str, Any]:
+        return {
+            "homeserver": self._homeserver,
+            "community": newcomer.community,
+            "grp": newcomer.group,
+            "user_id": newcomer.user_id,
+            "record": orjson.dumps(asdict(newcomer)),
+        }
+
+    def _words_row(self, words: Words) -> dict[str, Any]:
+        return {
+            "homeserver": self._homeserver,
+            "id": words.id,
+            "community": words.community,
+            "grp": words.group,
+            "user_id": words.user_id,
+            "at_ms": words.at_ms,
+            "state": str(words.state),
+            "shown": orjson.dumps(sorted(words.shown)),
+        }
+
+
+def _firsts_of(community: DesiredCommunity) -> Mapping[str, int]:
+    return {room.key: room.first_messages for room in community.rooms if room.first_messages}
+
+
+def _users(levels: Mapping[str, Any]) -> Mapping[str, int]:
+    users = levels.get("users")
+    found = users.items() if isinstance(users, Mapping) else ()
+    return {user: level for user, level in found if type(level) is int}
