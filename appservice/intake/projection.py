@@ -28,6 +28,7 @@ from appservice.intake.written import emptied_by, pruned, written_from, written_
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 from policies.defaults import SHARED_SPACE
+from policies.governed_rooms import GOVERNED_EVENT_TYPES
 
 #: The state event by which a room of ours is recognised (never by its name or alias).
 MARKER_TYPE = "org.inglenook.managed"
@@ -51,9 +52,14 @@ _ASKING = {"knock", "invite", "ban"}
 #: How a person can be told something: in a room they are in, not before they answer an invite, not since they left or
 #: while they refuse our invites or ignore us.
 REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocked", "ignored"
-#: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows;
-#: members may not write more.
+#: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows.
 _STATE_AT_MOST = 10_000
+#: What everybody may send, they may send as state too, under as many keys as they like: it says nothing of the room.
+_NO_SETTINGS = frozenset({"m.reaction", "m.room.redaction"})
+#: What moderators set. It means something without a key only, and they could write it under any.
+_SET_BY_PEOPLE = frozenset({"m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events"})
+#: Kept however much there is: without keys these are few.
+_ALWAYS_KEPT = GOVERNED_EVENT_TYPES | _SET_BY_PEOPLE | {"m.room.create", MARKER_TYPE}
 
 
 @dataclass(slots=True)
@@ -355,7 +361,7 @@ class Projection:
 
     def _move(self, room: _Room, event: Event) -> None:
         """Move a room on by one state event. Only a marker set by us, in a room made by us, makes a room ours."""
-        if event.state_key is None or (len(room.state) >= _STATE_AT_MOST and event.type != MARKER_TYPE):
+        if event.state_key is None or not _is_kept(room.state, event.type, event.state_key):
             return
         if event.type == "m.room.create":
             room.facts = replace(room.facts, creator=event.sender)
@@ -434,6 +440,14 @@ class Projection:
         return {"homeserver": self._homeserver, "room_id": room_id, "user_id": user_id, "membership": membership}
 
 
+def _is_kept(state: Collection[tuple[str, str]], event_type: str, state_key: str) -> bool:
+    """Whether a piece of state is kept beside `state`: what is known already always moves on."""
+    if event_type in _NO_SETTINGS or (event_type in _SET_BY_PEOPLE and state_key):
+        return False
+    known = (event_type, state_key) in state or (event_type in _ALWAYS_KEPT and not state_key)
+    return known or len(state) < _STATE_AT_MOST
+
+
 def _predecessor(room: _Room) -> str | None:
     """The id of the room whose place this one was made to take."""
     said = room.state.get(("m.room.create", ""), {}).get("predecessor")
@@ -442,8 +456,9 @@ def _predecessor(room: _Room) -> str | None:
 
 
 def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:
-    state = {(entry[0], entry[1]): entry[2] for entry in record["state"]}
-    written = {(entry[0], entry[1]): one for entry in record["state"] if (one := written_from(entry)) is not None}
+    entries = [entry for entry in record["state"] if _is_kept((), entry[0], entry[1])]  # earlier versions kept more
+    state = {(entry[0], entry[1]): entry[2] for entry in entries}
+    written = {(entry[0], entry[1]): one for entry in entries if (one := written_from(entry)) is not None}
     facts = RoomFacts(room_id, Place(record["place"]), record["community"], record["group"], creator=record["creator"])
     taken_out = set(record.get("taken_out", ()))  # absent in rows of earlier versions
     return _Room(facts, state=state, written=written, taken_out=taken_out)
