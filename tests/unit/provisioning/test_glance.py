@@ -92,6 +92,19 @@ async def test_a_stranger_whom_no_event_told_of_is_found(rooms: Rooms) -> None:
     assert rooms.membership("!ops", "@eve:evil.example") == "join"
 
 
+async def test_a_room_of_ours_that_was_taken_for_one_of_others_is_still_read(rooms: Rooms) -> None:
+    answer = rooms.script.first
+
+    async def unlisted(call: Call) -> Any:
+        return {"visibility": "private"} if "/directory/list/room/" in call.path else await answer(call)
+
+    rooms.script.first = unlisted
+    assert await rooms.observer.read_elsewhere("!ops") is not None
+    rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, "@eve:evil.example": "join"})
+    await rooms.glance()
+    assert rooms.membership("!ops", "@eve:evil.example") == "join"
+
+
 async def test_somebody_who_is_gone_is_noticed(rooms: Rooms) -> None:
     rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, SAM: "leave"})
     assert (await rooms.glance())["state"] == 1
