@@ -84,6 +84,7 @@ class Projection:
         self._knocks: set[tuple[str, str]] = set()
         self._groups: dict[str, str] = {}
         self._removed_before: dict[str, set[str]] = {}
+        self._written_before: dict[str, dict[tuple[str, str], Written]] = {}
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
         self.rules: Rules | None = None
@@ -121,9 +122,9 @@ class Projection:
         return room.moves if room else 0
 
     def written(self, room_id: str) -> Mapping[tuple[str, str], Written]:
-        """Return who made each piece of a room's state what it is, as far as that is known."""
+        """Return who made each piece of a room's state what it is, as far as that is known or was before it was forgotten."""
         room = self._rooms.get(room_id)
-        return dict(room.written) if room else {}
+        return dict(room.written if room else self._written_before.get(room_id, {}))
 
     def facts(self, room_id: str, now_ms: int, before: str | None = None) -> Facts:
         room = self._rooms.get(room_id)
@@ -187,7 +188,8 @@ class Projection:
         removed = self._once_removed(room_id)
         if removed:
             self._removed_before[room_id] = removed
-        self._rooms.pop(room_id, None)
+        if (room := self._rooms.pop(room_id, None)) is not None:
+            self._written_before[room_id] = room.written
 
     def forget_all(self) -> None:
         """The homeserver is not the one we knew: everything is read anew."""
@@ -235,6 +237,7 @@ class Projection:
             one for one in asking if room.members.get(one) in _ASKING and self._removed_earlier(room, one)
         }
         self._put(room)
+        self._written_before.pop(room_id, None)
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
             self._reach(room, person)

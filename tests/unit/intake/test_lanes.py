@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,26 @@ async def test_state_found_by_the_gap_check_makes_the_room_be_read_and_not_guess
     room = house.projection.room(GROUP)
     assert room is not None
     assert room.members.get(ROSA) != "join"
+
+
+async def test_settings_that_moved_in_a_gap_of_which_only_the_end_is_told_are_seen_to_have_moved(house: House) -> None:
+    """The timeline was cut: no event tells of the powers that were raised, and the room is read since another came."""
+    house.homeserver.script.state[GROUP] = state_of(GROUP)
+    await house.lanes.read_again(GROUP)
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def noted(room_id: str, keys: Collection[tuple[str, str]]) -> Commit:
+        found.append((room_id, list(keys)))
+        return Commit()
+
+    house.lanes.found_moved = noted
+    raised = {"event_id": "$raised", "content": {"users": {SAM: 100}}}
+    house.homeserver.script.state[GROUP] = [
+        {**one, **raised} if one["type"] == "m.room.power_levels" else one for one in state_of(GROUP)
+    ]
+    await house.lanes.accept(inputs(house, member("$join", ROSA, "join"), origin=Origin.GAP))
+    await idle(house)
+    assert found == [(GROUP, [("m.room.power_levels", "")])]
 
 
 async def test_state_found_by_the_gap_check_is_not_guessed_after_a_restart_either(path: Path) -> None:
