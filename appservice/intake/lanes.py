@@ -17,7 +17,7 @@ import structlog
 
 from appservice import switches
 from appservice.effects import Outbox
-from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin
+from appservice.flow import Clock, Effect, Event, EventInput, Facts, Ghosts, Handler, Lane, Origin, Written
 from appservice.intake.journal import journal_body, journal_row
 from appservice.intake.projection import Projection
 from appservice.matrix import HomeserverClient, Rejected, Unreachable, parse_event
@@ -174,7 +174,12 @@ class Lanes:
     def _handle(self, item: EventInput, into: _Handled) -> None:
         event = item.event
         before = None
-        if event.state_key is not None:
+        # A redaction with a state key empties its target like any other one.
+        emptied = self._projection.redact(event) if event.type == "m.room.redaction" else None
+        if emptied is not None:
+            into.commit.add(emptied)
+            into.commit.add(self.moved(item))
+        elif event.state_key is not None:
             before = self._projection.membership(event.room_id, event.state_key)
             # What the gap check found may be older than what we saw since: its room was read instead.
             pushed = item.origin is Origin.PUSH
@@ -183,9 +188,6 @@ class Lanes:
                 into.commit.add(moved)
             if event.type != "m.room.member":
                 into.commit.add(self.moved(item))
-        elif event.type == "m.room.redaction" and (emptied := self._projection.redact(event)) is not None:
-            into.commit.add(emptied)
-            into.commit.add(self.moved(item))
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
         if event.sender in self._ghosts or not (facts.room.managed or _asks_us_in(self._ghosts, event)):
@@ -308,6 +310,7 @@ class Lanes:
 
     async def read_room(self, room_id: str) -> Commit:
         """Read a room's state into the projection, one call; return the rows to commit. Raises `Unreachable`."""
+        before = self._projection.written(room_id)
         try:
             state = await self._client.state(room_id, self._ghosts.guardian)
         except Rejected as error:
@@ -315,7 +318,7 @@ class Lanes:
                 raise Unreachable(str(error)) from None
             self._projection.unmanaged(room_id)
             return Commit()
-        return self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
+        return self._replaced(room_id, state, before)
 
     async def read_again(self, room_id: str) -> None:
         """Read a room anew as guardian, else as steward, whatever we thought of it, and write down what was found.
@@ -334,13 +337,20 @@ class Lanes:
             rows = self._projection.vanish(room_id)
         else:
             known = self._projection.room(room_id)
-            rows = self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
-            now = self._projection.written(room_id)
-            if room_id not in self._unwritten and known == self._projection.room(room_id) and now == before:
+            rows = self._replaced(room_id, state, before)
+            as_known = known == self._projection.room(room_id) and self._projection.written(room_id) == before
+            if room_id not in self._unwritten and as_known:
                 return  # most readings tell nothing new, and need not be written down
-            if before:
-                rows.add(self.found_moved(room_id, [key for key in now if now[key] != before.get(key)]))
         await self._commit(rows, {room_id})
+
+    def _replaced(self, room_id: str, state: Sequence[Any], before: Mapping[StateKey, Written]) -> Commit:
+        """Take what a reading showed, and have seen what moved since `before` without an event that told of it."""
+        rows = self._projection.replace(room_id, [parse_event(raw, room_id) for raw in state])
+        now = self._projection.written(room_id)
+        moved = [key for key in now if now[key] != before.get(key)] if before else []
+        if moved:
+            rows.add(self.found_moved(room_id, moved))
+        return rows
 
     async def _state(self, room_id: str) -> list[dict[str, Any]] | None:
         """A room's state as one of us may see it, None where none of us is in it."""

@@ -29,6 +29,7 @@ from appservice.intake.written import emptied_by, pruned, written_from, written_
 from appservice.matrix import encode
 from appservice.store import Commit, Questions
 from policies.defaults import SHARED_SPACE
+from policies.governed_rooms import GOVERNED_EVENT_TYPES
 
 #: The state event by which a room of ours is recognised (never by its name or alias).
 MARKER_TYPE = "org.inglenook.managed"
@@ -52,9 +53,14 @@ _ASKING = {"knock", "invite", "ban"}
 #: How a person can be told something: in a room they are in, not before they answer an invite, not since they left or
 #: while they refuse our invites or ignore us.
 REACHED, INVITED, GONE, BLOCKED, IGNORED = "reached", "invited", "left", "blocked", "ignored"
-#: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows;
-#: members may not write more.
+#: State events of one room that are kept. Our rooms hold some twenty, a space one more for each group that it shows.
 _STATE_AT_MOST = 10_000
+#: What everybody may send, they may send as state too, under as many keys as they like: it says nothing of the room.
+_NO_SETTINGS = frozenset({"m.reaction", "m.room.redaction"})
+#: What moderators set. It means something without a key only, and they could write it under any.
+_SET_BY_PEOPLE = frozenset({"m.room.name", "m.room.topic", "m.room.avatar", "m.room.pinned_events"})
+#: Kept however much there is: without keys these are few.
+_ALWAYS_KEPT = GOVERNED_EVENT_TYPES | _SET_BY_PEOPLE | {"m.room.create", MARKER_TYPE}
 
 
 class NewcomersSeen(Newcomers, Protocol):
@@ -91,6 +97,7 @@ class Projection:
         self._knocks: set[tuple[str, str]] = set()
         self._groups: dict[str, str] = {}
         self._removed_before: dict[str, set[str]] = {}
+        self._written_before: dict[str, dict[tuple[str, str], Written]] = {}
         self.direct_reach: dict[str, tuple[str, str]] = {}
         self.server_name = homeserver
         self.rules: Rules | None = None
@@ -130,9 +137,9 @@ class Projection:
         return room.moves if room else 0
 
     def written(self, room_id: str) -> Mapping[tuple[str, str], Written]:
-        """Return who made each piece of a room's state what it is, as far as that is known."""
+        """Return who made each piece of a room's state what it is, as far as that is known or was before it was forgotten."""
         room = self._rooms.get(room_id)
-        return dict(room.written) if room else {}
+        return dict(room.written if room else self._written_before.get(room_id, {}))
 
     def facts(self, room_id: str, now_ms: int, before: str | None = None) -> Facts:
         room = self._rooms.get(room_id)
@@ -197,9 +204,10 @@ class Projection:
         removed = self._once_removed(room_id)
         if removed:
             self._removed_before[room_id] = removed
-        room = self._rooms.pop(room_id, None)
-        if room is not None and room.facts.creator:
-            self._in_before[room_id] = room.members
+        if (room := self._rooms.pop(room_id, None)) is not None:
+            self._written_before[room_id] = room.written
+            if room.facts.creator:
+                self._in_before[room_id] = room.members
 
     def forget_all(self) -> None:
         """The homeserver is not the one we knew: everything is read anew."""
@@ -234,18 +242,26 @@ class Projection:
             known_before.members if known_before is not None and known_before.facts.creator else None
         )
         was_in = self._in_before.pop(room_id, was_in)
+        before = self._rooms[room_id].members if room_id in self._rooms else {}
+        asking: list[str] = []  # of whom this room has not heard yet; our own invite is a person's yes
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
+                if event.state_key not in before and event.sender not in self._ghosts:
+                    asking.append(event.state_key)
                 self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
             else:
                 self._move(room, event)
         known = self.written(room_id)
         for at, one in room.written.items():
-            if not one.cause and (before := known.get(at)) is not None and before.event_id == one.event_id:
-                room.written[at] = before  # the stream told of the redaction itself
+            if not one.cause and (was := known.get(at)) is not None and was.event_id == one.event_id:
+                room.written[at] = was  # the stream told of the redaction itself
         # A state tells of who knocks that they knock, and not that a person took them out before.
         room.taken_out |= {one for one in removed if room.members.get(one) in _ASKING}
+        room.taken_out |= {
+            one for one in asking if room.members.get(one) in _ASKING and self._removed_earlier(room, one)
+        }
         self._put(room)
+        self._written_before.pop(room_id, None)
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
             self._reach(room, person)
@@ -270,6 +286,18 @@ class Projection:
         if room is None:
             return set(before)
         return before | room.taken_out | {one for one, membership in room.members.items() if membership == REMOVED}
+
+    def _removed_earlier(self, room: _Room, user_id: str) -> bool:
+        """Whether a person took somebody out of a room whose place this one takes: the last one that knows them says so."""
+        seen = {room.facts.room_id}
+        while (before := _predecessor(room)) is not None and before not in seen:
+            seen.add(before)
+            if (earlier := self._rooms.get(before)) is None:
+                return False
+            room = earlier
+            if (membership := room.members.get(user_id)) is not None:
+                return membership == REMOVED or user_id in room.taken_out
+        return False
 
     def _reach(self, room: _Room, user_id: str) -> Commit:
         """In a person's direct room, their membership says whether they can be told something."""
@@ -336,6 +364,8 @@ class Projection:
         known = room.members.get(user_id)
         removed = bool(room.facts.creator) and (known == REMOVED or user_id in room.taken_out)
         membership = self._membership(event, removed)
+        if known is None and membership in _ASKING:
+            removed = self._removed_earlier(room, user_id)
         if membership == known:
             return None
         self._note(event.room_id, room, user_id, membership)
@@ -364,7 +394,7 @@ class Projection:
 
     def _move(self, room: _Room, event: Event) -> None:
         """Move a room on by one state event. Only a marker set by us, in a room made by us, makes a room ours."""
-        if event.state_key is None or (len(room.state) >= _STATE_AT_MOST and event.type != MARKER_TYPE):
+        if event.state_key is None or not _is_kept(room.state, event.type, event.state_key):
             return
         if event.type == "m.room.create":
             room.facts = replace(room.facts, creator=event.sender)
@@ -416,8 +446,7 @@ class Projection:
     @staticmethod
     def _is_followed(room: _Room, by: _Room | None) -> bool:
         """Whether another room was made to take the place of this one, which is not closed yet."""
-        before = by.facts.create.get("predecessor") if by is not None else None
-        return isinstance(before, Mapping) and before.get("room_id") == room.facts.room_id
+        return by is not None and _predecessor(by) == room.facts.room_id
 
     def _holds(self, room: _Room | None) -> bool:
         """Whether one of us is in a room, so that it can stand for something."""
@@ -444,9 +473,25 @@ class Projection:
         return {"homeserver": self._homeserver, "room_id": room_id, "user_id": user_id, "membership": membership}
 
 
+def _is_kept(state: Collection[tuple[str, str]], event_type: str, state_key: str) -> bool:
+    """Whether a piece of state is kept beside `state`: what is known already always moves on."""
+    if event_type in _NO_SETTINGS or (event_type in _SET_BY_PEOPLE and state_key):
+        return False
+    known = (event_type, state_key) in state or (event_type in _ALWAYS_KEPT and not state_key)
+    return known or len(state) < _STATE_AT_MOST
+
+
+def _predecessor(room: _Room) -> str | None:
+    """The id of the room whose place this one was made to take."""
+    said = room.state.get(("m.room.create", ""), {}).get("predecessor")
+    found = said.get("room_id") if isinstance(said, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:
-    state = {(entry[0], entry[1]): entry[2] for entry in record["state"]}
-    written = {(entry[0], entry[1]): one for entry in record["state"] if (one := written_from(entry)) is not None}
+    entries = [entry for entry in record["state"] if _is_kept((), entry[0], entry[1])]  # earlier versions kept more
+    state = {(entry[0], entry[1]): entry[2] for entry in entries}
+    written = {(entry[0], entry[1]): one for entry in entries if (one := written_from(entry)) is not None}
     facts = RoomFacts(room_id, Place(record["place"]), record["community"], record["group"], creator=record["creator"])
     taken_out = set(record.get("taken_out", ()))  # absent in rows of earlier versions
     return _Room(facts, state=state, written=written, taken_out=taken_out)

@@ -43,7 +43,10 @@ class Elsewhere:
             raise TooLarge
         events = [parse_event(one, room_id) for one in raw]
         listed = await self._client.is_listed(room_id, self._ghosts.steward)
-        room = self.rooms[room_id] = replace(observed_from(room_id, events), listed=listed)
+        room = replace(observed_from(room_id, events), listed=listed)
+        if room.creators & set(self._ghosts.all):
+            return room  # ours, named by mistake: it is followed like all of ours
+        self.rooms[room_id] = room
         if any(event.type == "m.room.member" and event.content.get("is_direct") is True for event in events):
             self.direct.add(room_id)
         return room

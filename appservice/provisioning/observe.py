@@ -177,7 +177,8 @@ class Observer:
             await self.read_half_made()
             observed = self.present(community)
         await self._read_elsewhere(observed)
-        self._pointing = {}
+        # Put in place whole: an apply may be under way meanwhile, and an address that is missing counts as free.
+        pointing: dict[str, str | None] = {}
         for room in community.rooms:
             if not room.addressed and room.key not in observed.predecessors:
                 continue
@@ -186,7 +187,8 @@ class Observer:
             standing = seen is not None and seen.standing(self._identities) == "governed"
             if seen is not None and standing and seen.state.get(_ALIAS, {}).get("alias") == address:
                 continue
-            await self._look_where(address)
+            await self._look_where(address, pointing)
+        self._pointing = pointing
         return self.present(community)
 
     async def look_how_open(self) -> None:
@@ -194,11 +196,11 @@ class Observer:
         self.openness = await openness(self._client)
         self.reads += CALLS
 
-    async def _look_where(self, address: str) -> None:
+    async def _look_where(self, address: str, into: dict[str, str | None]) -> None:
         if not any(pattern.match(address) for pattern in self._ours):
-            self._pointing[address] = None
+            into[address] = None
         elif (points_at := await self._points_at(address)) is not None:
-            self._pointing[address] = points_at
+            into[address] = points_at
 
     async def to_follow(
         self, community: DesiredCommunity, observed: Observed, asked: Mapping[RoomKey, ObservedRoom]
@@ -208,7 +210,7 @@ class Observer:
         Raises `HomeserverError`.
         """
         for key in asked:
-            await self._look_where(f"#{community.room(key).alias_localpart}:{community.server}")
+            await self._look_where(f"#{community.room(key).alias_localpart}:{community.server}", self._pointing)
         listed = {key: replace(old, listed=await self._is_listed(old.room_id)) for key, old in asked.items()}
         predecessors = {**observed.predecessors, **listed}
         return replace(observed, predecessors=predecessors, addresses=dict(self._pointing))
@@ -401,6 +403,8 @@ def _observed(
     if REMOVED in wanted.values():  # looked for first: there are hundreds of thousands of members, and few such ones
         gone: Membership = "left"
         members |= dict.fromkeys((one for one, membership in wanted.items() if membership == REMOVED), gone)
+    # Whom a person took out comes back by a person's yes: that they knock does not make us ask them in.
+    members |= dict.fromkeys((one for one in facts.taken_out if wanted.get(one) == "knock"), "left")
     return ObservedRoom(
         room_id=facts.room_id,
         key=key,

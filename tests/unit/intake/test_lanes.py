@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appservice.flow import Origin
+from appservice.flow import EventInput, Origin
 from appservice.intake import Projection
 from appservice.matrix import Unreachable
 from appservice.store import Commit, StoreRefused
@@ -247,6 +247,26 @@ async def test_state_found_by_the_gap_check_makes_the_room_be_read_and_not_guess
     assert room.members.get(ROSA) != "join"
 
 
+async def test_settings_that_moved_in_a_gap_of_which_only_the_end_is_told_are_seen_to_have_moved(house: House) -> None:
+    """The timeline was cut: no event tells of the powers that were raised, and the room is read since another came."""
+    house.homeserver.script.state[GROUP] = state_of(GROUP)
+    await house.lanes.read_again(GROUP)
+    found: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def noted(room_id: str, keys: Collection[tuple[str, str]]) -> Commit:
+        found.append((room_id, list(keys)))
+        return Commit()
+
+    house.lanes.found_moved = noted
+    raised = {"event_id": "$raised", "content": {"users": {SAM: 100}}}
+    house.homeserver.script.state[GROUP] = [
+        {**one, **raised} if one["type"] == "m.room.power_levels" else one for one in state_of(GROUP)
+    ]
+    await house.lanes.accept(inputs(house, member("$join", ROSA, "join"), origin=Origin.GAP))
+    await idle(house)
+    assert found == [(GROUP, [("m.room.power_levels", "")])]
+
+
 async def test_state_found_by_the_gap_check_is_not_guessed_after_a_restart_either(path: Path) -> None:
     async with open_house(path) as house:
         house.homeserver.script.first = Holds(GROUP)
@@ -277,6 +297,31 @@ async def test_messages_found_by_the_gap_check_need_no_reading(house: House) -> 
     await house.lanes.accept(inputs(house, message("$1", "bad"), origin=Origin.GAP))
     assert len(house.homeserver.calls) == calls
     assert house.lanes.recovered == 1
+
+
+# -- redactions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"state_key": "x"}, {"state_key": ""}], ids=["message", "state", "state without key"]
+)
+async def test_a_redaction_that_empties_a_setting_is_seen_also_where_it_was_sent_as_state(
+    house: House, more: dict[str, str]
+) -> None:
+    moved: list[str] = []
+
+    def noted(item: EventInput) -> Commit:
+        moved.append(item.id)
+        return Commit()
+
+    house.lanes.moved = noted
+    guests = {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}}
+    redaction = {"type": "m.room.redaction", "content": {"redacts": "$guests"}, **more}
+    await house.lanes.accept(inputs(house, {**message("$guests"), **guests}, {**message("$gone"), **redaction}))
+    room = house.projection.room(GROUP)
+    assert room is not None
+    assert room.state["m.room.guest_access", ""] == {}
+    assert moved == ["$guests", "$gone"]
 
 
 # -- the algebra -------------------------------------------------------------------------------------------------------

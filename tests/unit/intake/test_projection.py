@@ -7,12 +7,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appservice.flow import Event, Place, RoomFacts
 from appservice.intake import MARKER_TYPE, Projection
+from appservice.intake.projection import _STATE_AT_MOST, _room_from
 from appservice.matrix import parse_event
 from appservice.store import Commit, Database, Questions
 from policies.desired import MANAGED_TYPE
@@ -268,6 +270,48 @@ def test_reading_a_room_anew_drops_who_is_gone() -> None:
     room = projection.room(GROUP)
     assert room is not None
     assert dict(room.members) == {ROSA: "join"}
+
+
+# -- how much is kept --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["m.reaction", "m.room.redaction", "m.room.topic"])
+def test_what_members_may_write_under_any_key_is_kept_neither_in_memory_nor_in_the_row(kind: str) -> None:
+    projection = Projection(SERVER, GHOSTS)
+    flood = [state(kind, {"x": "y" * 1000}, EVE, f"key {n}") for n in range(100)]
+    projection.replace(GROUP, events(*state_of(GROUP), *flood[:50]))
+    assert [projection.apply(event) for event in events(*flood[50:])] == [None] * 50
+    room = projection.room(GROUP)
+    assert room is not None
+    assert kind not in {event_type for event_type, _ in room.state}
+    assert "yyyy" not in str(projection.rows(GROUP).rooms[0]["record"])
+
+
+def test_what_an_earlier_version_kept_of_members_is_dropped_when_the_store_is_read() -> None:
+    projection = Projection(SERVER, GHOSTS)
+    projection.replace(GROUP, events(*state_of(GROUP)))
+    record = orjson.loads(projection.rows(GROUP).rooms[0]["record"])
+    record["state"].append(["m.reaction", "key", {}, "$r", "$r", EVE, 1])
+    assert ("m.reaction", "key") not in _room_from(GROUP, record).state
+
+
+def test_a_room_full_of_settings_is_still_followed() -> None:
+    projection = Projection(SERVER, GHOSTS)
+    full = [state("m.space.child", {"via": [SERVER]}, key=f"!{n}") for n in range(_STATE_AT_MOST + 5)]
+    projection.replace(GROUP, events(*state_of(GROUP), *full))
+    for moved in (
+        state("m.space.child", {}, key="!1"),
+        state("m.room.join_rules", {"join_rule": "public"}),
+        state("m.room.power_levels", {"users_default": 50}),
+        state("m.space.child", {"via": [SERVER]}, key="!one more"),
+    ):
+        projection.apply(parse_event(moved, GROUP))
+    room = projection.room(GROUP)
+    assert room is not None
+    assert room.state["m.space.child", "!1"] == {}
+    assert room.state["m.room.join_rules", ""] == {"join_rule": "public"}
+    assert room.power_levels == {"users_default": 50}
+    assert ("m.space.child", "!one more") not in room.state
 
 
 # -- the algebra -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
@@ -90,6 +91,44 @@ async def test_a_stranger_whom_no_event_told_of_is_found(rooms: Rooms) -> None:
     rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, "@eve:evil.example": "join"})
     assert (await rooms.glance())["state"] == 1
     assert rooms.membership("!ops", "@eve:evil.example") == "join"
+
+
+async def test_a_room_of_ours_that_was_taken_for_one_of_others_is_still_read(rooms: Rooms) -> None:
+    answer = rooms.script.first
+
+    async def unlisted(call: Call) -> Any:
+        return {"visibility": "private"} if "/directory/list/room/" in call.path else await answer(call)
+
+    rooms.script.first = unlisted
+    assert await rooms.observer.read_elsewhere("!ops") is not None
+    rooms.script.state["!ops"] = state_of("!ops", "ops", {**MEMBERS, "@eve:evil.example": "join"})
+    await rooms.glance()
+    assert rooms.membership("!ops", "@eve:evil.example") == "join"
+
+
+async def test_a_plan_that_is_still_looking_makes_no_address_count_as_free_meanwhile(rooms: Rooms) -> None:
+    house, asked, answers = rooms.house, asyncio.Event(), asyncio.Event()
+    answers.set()
+
+    async def taken(call: Call) -> Any:
+        if "/directory/room/" in call.path:
+            asked.set()
+            await answers.wait()
+            return {"room_id": "!theirs"}
+        return {} if "/federation/" in call.path else await rooms.answer(call)
+
+    rooms.script.first = taken
+    admin = AdminCapability(house.homeserver, GHOSTS.steward, Audit(house.database))
+    observer = Observer(house.homeserver, admin, house.projection, house.lanes, GHOSTS, ("#.*",))
+    known = (await observer.look(community())).addresses
+    assert "!theirs" in known.values()
+    asked.clear()
+    answers.clear()
+    looking = asyncio.create_task(observer.look(community()))
+    await asyncio.wait_for(asked.wait(), 10)
+    assert observer.present(community()).addresses == known
+    answers.set()
+    assert (await looking).addresses == known
 
 
 async def test_somebody_who_is_gone_is_noticed(rooms: Rooms) -> None:
