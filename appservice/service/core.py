@@ -229,13 +229,15 @@ class Core:
         self.drift.follow(said.community)
         self.direct_rooms.community = said.community.id
         self.direct_rooms.reaches = said.community.reach.lets
+        doors = Doors(capacities)
+        self.lanes.doorkeepers = (doors,)
         self.lanes.handlers = (
             concern(),
             LateEdits(),
             conduct(said.policy),
             slow_mode(said.policy, self.turns),
             media(said.policy),
-            Doors(capacities),
+            doors,
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours, lifetimes),
             JoinWords(capacities),
             Invitations(),
