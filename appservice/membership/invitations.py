@@ -11,6 +11,9 @@ class Invitations:
     """A person we know who wants to speak with the guardian alone is shown our own direct room; all else is declined.
 
     What is said in a room of theirs nobody would read: it may be encrypted, and is none of ours.
+
+    An invite of the steward into a room of many waits. Only a person who has that room taken over (`inglenook adopt`) has
+    it accepted; one that nobody uses is a row at the homeserver, by which nothing of that room is sent to us.
     """
 
     name = "invitations"
@@ -23,7 +26,10 @@ class Invitations:
             return ()
         if event.content.get("membership") != "invite":
             return ()
-        alone = event.content.get("is_direct") is True and event.state_key == facts.ghosts.guardian
+        to_talk = event.content.get("is_direct") is True
+        if event.state_key == facts.ghosts.steward and not to_talk:
+            return ()
+        alone = to_talk and event.state_key == facts.ghosts.guardian
         answer = AnswerInvite(
             source=item.id,
             rule=self.name,

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from functools import partial
 
 import structlog
 
@@ -17,7 +16,7 @@ from appservice.effects import Audit
 from appservice.flow import Clock, Ghosts
 from appservice.membership import Standing
 from appservice.provisioning import Applied as Made
-from appservice.provisioning import Find, Progress, Provisioner, Reconciled
+from appservice.provisioning import Progress, Provisioner, Reconciled
 from appservice.service.assessing import Assessing, Lacking, Waiting, with_note
 from appservice.service.consent import Consent, Proposed, Undoing
 from appservice.service.history import Applied, History, NothingToUndo, plan_id
@@ -253,8 +252,7 @@ class Governance:
         if said is None or standing is None:
             raise CannotFollow("no policy is in force yet. First: inglenook apply POLICY")
         community = self.with_newcomers(said.community)
-        find: Find = partial(self._successions.find, asked, community)
-        return said, await self._provisioner.plan(community, standing.people(), find=find)
+        return said, await self._successions.plan(asked, community, standing.people(), self._provisioner)
 
     async def follow(
         self, asked: Asked, consent: Consent | None = None, progress: Progress | None = None

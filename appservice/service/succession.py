@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from appservice.flow import Ghosts
 from appservice.matrix import HomeserverClient, Rejected
-from appservice.provisioning import Observer, TooLarge, identities_of
-from policies.adoption import why_not
+from appservice.provisioning import Observer, Provisioner, TooLarge, identities_of
+from policies.adoption import closes, is_there, not_there, why_never, why_not
 from policies.desired import DesiredCommunity, DesiredRoom, RoomKey
 from policies.fixed import fixed
 from policies.observed import Observed, ObservedRoom
+from policies.people import People
+from policies.plan import Plan
+from policies.succession import is_ours
 
 
 class CannotFollow(Exception):
@@ -45,6 +48,24 @@ class Successions:
         self._steward = ghosts.steward
         self._identities = identities_of(ghosts)
         self._open_cases = open_cases
+
+    async def plan(self, asked: Asked, community: DesiredCommunity, people: People, provisioner: Provisioner) -> Plan:
+        """Return what is to be done so that a room takes the place of another one.
+
+        Raises `CannotFollow`, and as `Provisioner.plan`.
+        """
+        found = dict[RoomKey, ObservedRoom]()
+
+        async def find(observed: Observed) -> Mapping[RoomKey, ObservedRoom]:
+            found.update(await self.find(asked, community, observed))
+            return found
+
+        planned = await provisioner.plan(community, people, find=find)
+        for old in found.values():
+            if not is_ours(old, self._identities) and not closes(planned.changes, old):
+                # Taken over without that, it would be looked after by nobody, and people would go on there.
+                raise CannotFollow("that room could not be closed, and people would go on there. Nothing was done")
+        return planned
 
     async def find(
         self, asked: Asked, community: DesiredCommunity, observed: Observed
@@ -93,13 +114,35 @@ class Successions:
             )
         room_id = await self._room_id(asked.room)
         try:
-            old = await self._observer.read_elsewhere(room_id) or await self._come_in(asked.room, room_id)
+            old = await self._see(asked.room, room_id, room)
         except TooLarge:
             raise CannotFollow("that room is larger than any that this program looks after") from None
         refusal = why_not(old, room, self._identities, direct=self._observer.is_direct(room_id))
         if refusal is not None:
             raise CannotFollow(refusal)
         return {room.key: old}
+
+    async def _see(self, asked: str, room_id: str, room: DesiredRoom) -> ObservedRoom:
+        """Return a room as the steward sees it who is in it."""
+        seen = await self._observer.read_elsewhere(room_id)
+        if seen is not None and (is_there(seen, self._identities) or is_ours(seen, self._identities)):
+            return seen
+        try:
+            old = await self._come_in(asked, room_id)
+        except CannotFollow:
+            # What was seen from outside, or before it left, may say more than that it is not let in.
+            never = self._why_never(seen, room) if seen is not None else None
+            if never is not None:
+                raise CannotFollow(never) from None
+            raise
+        never = self._why_never(old, room)
+        if never is not None:  # what is said there is none of ours
+            await self._client.leave(room_id, self._steward)
+            raise CannotFollow(never)
+        return old
+
+    def _why_never(self, seen: ObservedRoom, room: DesiredRoom) -> str | None:
+        return why_never(seen, room, self._identities, direct=self._observer.is_direct(seen.room_id))
 
     async def _room_id(self, room: str) -> str:
         if not room.startswith("#"):
@@ -118,10 +161,7 @@ class Successions:
         except Rejected as error:
             if error.temporary:
                 raise
-            raise CannotFollow(
-                f"{self._steward} is not in that room. Somebody there who may invites it, and gives it the power level "
-                "that closes the room (100, in rooms of version 12: 150). Then ask again"
-            ) from None
+            raise CannotFollow(not_there(self._steward)) from None
         old = await self._observer.read_elsewhere(room_id)
         if old is None:
             raise CannotFollow("that room cannot be read, though the steward is in it")

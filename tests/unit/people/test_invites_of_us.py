@@ -63,6 +63,16 @@ def test_only_a_person_we_know_who_wants_us_alone_is_shown_the_way(
     assert (answer.kindly, answer.user_id) == (kindly, asked)
 
 
+@pytest.mark.parametrize("who", [SAM, ROSA], ids=["a member", "a stranger"])
+@pytest.mark.parametrize("content", [{}, {"is_direct": False}, {"is_direct": "yes"}])
+def test_an_invite_of_the_steward_into_a_room_of_many_waits_until_a_person_has_it_taken_over(
+    who: str, content: dict[str, Any]
+) -> None:
+    event = Event("$1", "!theirs", who, "m.room.member", {"membership": "invite", **content}, state_key=GHOSTS.steward)
+    facts = Facts(1, RoomFacts("!theirs"), GHOSTS, SERVER, known_people={SAM})
+    assert list(Invitations().handle(EventInput(SERVER, event, Origin.PUSH, 1), facts)) == []
+
+
 def invite(number: int = 1, kindly: bool = True) -> AnswerInvite:
     room_id = f"!theirs{number}"
     lane = Lane(SERVER, room_id)

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from policies.adoption import why_not
+from policies.adoption import closes, why_not
+from policies.changes import Retire
 from policies.desired import MANAGED_TYPE
 from policies.observed import ObservedRoom
+from policies.succession import TOMBSTONE
 from tests.unit.plan.worlds import IDENTITIES, community_with, of_others, people_of, user
 
 ROOM = community_with({"hello": "open low"}, people_of({})).room("hello")
@@ -45,6 +47,21 @@ def test_a_space_is_no_room_and_private_talk_is_no_group() -> None:
     space = refusal({}, create_content={"type": "m.space", "room_version": "10"})
     assert space == "that is a space, and “hello” is a room"
     assert "private conversation" in str(refusal({}, direct=True))
+
+
+@pytest.mark.parametrize("membership", [None, "invite", "knock", "ban", "left"])
+def test_a_room_that_the_steward_is_not_in_cannot_be_closed_so_it_is_not_taken_over(membership: str | None) -> None:
+    """Though it has the power there."""
+    assert "is not in that room" in str(refusal({"members": {"steward": membership}}))
+
+
+def test_a_plan_closes_a_room_when_its_tombstone_is_among_the_changes() -> None:
+    room = of_others({})
+    leads_on = Retire("hello", room.room_id, "Hello", *TOMBSTONE, None, {"replacement_room": "!new"}, "steward")
+    assert closes([leads_on], room)
+    assert not closes([], room)
+    assert not closes([replace(leads_on, room_id="!another")], room)
+    assert not closes([replace(leads_on, type="m.room.join_rules")], room)
 
 
 def test_a_room_that_we_made_gets_a_new_one_instead() -> None:
