@@ -56,10 +56,11 @@ _AGAIN_MS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A plan that may be shown."""
+    """A plan that may be shown; undoes: the number of the apply that it takes back, if it is for that."""
 
     plan: Plan
     lines: tuple[dict[str, str], ...]
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,9 @@ class RoomPlans:
         lines = [{"part": "undoes", "undoes": found.past.applied.id}]
         lines += set_lines(said.layers.kept, found.said.layers.kept, self._name)
         draft = self._drafted(effect, found.plan, lines)
-        return replace(draft, lines=(*draft.lines, *({"part": "stays", "line": one} for one in found.stays)))
+        lines = [*draft.lines, *({"part": "stays", "line": one} for one in found.stays)]
+        # From now on it is about this one: "the newest" may be another by the time that somebody says yes.
+        return replace(draft, lines=tuple(lines), undoes=found.past.applied.number)
 
     def _drafted(self, effect: ProposePlan, planned: Plan, first: list[dict[str, str]]) -> _Draft:
         lines = [
@@ -214,7 +217,7 @@ class RoomPlans:
             group=effect.group,
             key=effect.key_set,
             value=effect.value,
-            undoes=effect.undoes,
+            undoes=draft.undoes,
             lines=draft.lines,
         )
         await self._core.database.insist(self.book.keep(proposal))

@@ -198,6 +198,30 @@ async def test_when_something_has_moved_nothing_is_done_and_a_new_plan_follows(t
         assert (again.what, again.group, again.key_set, again.value) == ("set", "carers-lounge", "capacity", 12)
 
 
+async def test_an_undo_of_the_newest_stays_about_that_one_while_others_are_undone(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        for value, source in ((12, "$first"), (14, "$second")):  # P-2 and P-3
+            await made.yes(await made.asked(value=value, source=source))
+        late = await made.asked("undo", source="$late")
+        assert (late.undoes, made.said[-1].lines("undoes")) == (3, [{"part": "undoes", "undoes": "P-3"}])
+        await made.governance.undo(None)  # somebody else was faster
+        await made.yes(late)
+        assert (made.capacity, made.state(late), made.enacted) == (12, PlanState.REFUSED, [])
+        assert "P-3 is undone already, by P-5" in made.said[-1].items[0]["why"]
+
+
+async def test_an_undo_that_is_proposed_again_is_about_the_same_one(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        await made.yes(await made.asked())
+        undo = await made.asked("undo", source="$undo")
+        made.life.everybody_comes()
+        made.comes_in(f"@stranger:{SERVER}")
+        await made.yes(undo)
+        (again,) = made.enacted
+        assert isinstance(again, ProposePlan)
+        assert (made.state(undo), again.what, again.undoes) == (PlanState.MOVED, "undo", 2)
+
+
 async def test_whoever_lost_the_role_since_the_tap_does_nothing(tmp_path: Path) -> None:
     async with desk(fresh_store(tmp_path)) as made:
         plan = await made.asked()
