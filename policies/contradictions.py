@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
+from policies.contacts import problems_of_contacts
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.federation import reach_of_community, reach_of_group
 from policies.federation_problems import problems_of_elsewhere, problems_of_federation
@@ -56,6 +57,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     yield from problems_of_approving_roles(policy)
     yield from _drift(policy)
     yield from _promises(policy)
+    yield from problems_of_contacts(policy)
     yield from _limits(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
