@@ -17,10 +17,11 @@ from policies.federation import reach_of_community, reach_of_group
 from policies.federation_problems import problems_of_elsewhere, problems_of_federation
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_joining, problems_of_posting
-from policies.intent import choices, drift_choices, roles_in
+from policies.intent import choices, drift_choices
 from policies.keeping import default_of, longer_than_usual
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.limits import DANGERS, Limit, looser, setting_of
+from policies.listed import problems_of_cover, problems_of_places
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
@@ -285,32 +286,11 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
     yield from problems_of_elsewhere(policy, file)
-    yield from _places(policy, file)
+    yield from problems_of_places(policy, file)
     yield from _offices(policy, people_of(file))
-    yield from _cover(policy, people_of(file))
+    yield from problems_of_cover(policy, people_of(file))
     yield from problems_of_those_called(policy, people_of(file))
     yield from problems_of_approvers(policy, people_of(file))
-
-
-def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
-    taken: Counter[str] = Counter()
-    for user_id, entry in file.people.items():
-        by_role = [
-            group_id for group_id, group in policy.groups.items() if not set(entry.roles).isdisjoint(roles_in(group))
-        ]
-        for group_id in dict.fromkeys((*entry.groups, *by_role)):
-            group = policy.groups.get(group_id)
-            if group is None or group.capacity is None:
-                continue
-            taken[group_id] += 1
-            if taken[group_id] == group.capacity + 1:  # told once, at the first who is too many
-                message = f"{shown(group_id)} has room for {group.capacity} people, and more are listed"
-                advice = "Take somebody off this group, or raise its capacity in the policy."
-                listed = group_id in entry.groups
-                where: Path = (
-                    ("people", user_id, "groups", entry.groups.index(group_id)) if listed else ("people", user_id)
-                )
-                yield Problem(where, message, advice, key=not listed)
 
 
 def _offices(policy: Policy, people: People) -> Iterator[Problem]:
@@ -327,19 +307,3 @@ def _offices(policy: Policy, people: People) -> Iterator[Problem]:
         message = f"{shown(leads[0])} is safeguarding lead and deputy at once"
         advice = "Give one of the two roles to another person: nobody should carry this alone."
         yield Problem(("people", leads[0]), message, advice, key=True)
-
-
-def _cover(policy: Policy, people: People) -> Iterator[Problem]:
-    moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
-    covered = {
-        group_id
-        for person in people.by_id.values()
-        if not person.roles.isdisjoint(moderating)
-        for group_id, group in policy.groups.items()
-        if group_id in person.groups or not person.roles.isdisjoint(roles_in(group))
-    }
-    for group_id in sorted(policy.groups):
-        if policy.groups[group_id].kind in ("hybrid", "closed") and group_id not in covered:
-            message = f"nobody who can moderate is in the group {group_id}"
-            advice = f"Add the group to a moderator: groups: [{group_id}]."
-            yield Problem(("people",), message, advice, "advice", key=True)

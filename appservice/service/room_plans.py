@@ -41,6 +41,7 @@ from appservice.service.plan_lines import lines_of, set_lines, told
 from appservice.service.policy_files import BadPolicy, Said
 from appservice.store import StoreRefused
 from policies.layers import Layer, layered, written_value
+from policies.listed import listed_in
 from policies.plan import Plan
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class RoomPlans:
         if unfit:
             return _Answer("set.not_here", values | {"words": unfit})
         if effect.key_set == "capacity" and isinstance(effect.value, int):
-            listed = sum(1 for one in said.people.by_id.values() if effect.group in one.groups)
+            listed = len(listed_in(effect.group, group, said.people))
             if listed > effect.value:
                 return _Answer("set.more_are_listed", values | {"value": str(listed)})
         lines = set_lines(said.layers.kept, layers, self._name)

@@ -321,6 +321,18 @@ async def test_the_file_wins_and_what_cannot_be_is_answered_without_a_number(tmp
         assert list(made.plans.book._plans) == []
 
 
+async def test_who_is_in_a_group_by_role_counts_where_its_places_are_set(tmp_path: Path) -> None:
+    says = example(edit={"    name: After caring": "    membership: {roles: [moderator]}\n    name: After caring"})
+    async with desk(fresh_store(tmp_path), says) as made:
+        assert made.governance.said is not None
+        named = [one for one in made.governance.said.people.by_id.values() if "bereaved" in one.groups]
+        await made.do(asks(group="bereaved", value=len(named)))
+        assert made.said[-1].text == "set.more_are_listed"
+        more = int(made.said[-1].items[0]["value"])
+        assert more > len(named)
+        assert (await made.asked(group="bereaved", value=more, source="$enough")).value == more
+
+
 async def test_where_nothing_differs_there_is_no_plan_but_what_waits_is_named(tmp_path: Path) -> None:
     async with desk(fresh_store(tmp_path)) as made:
         plan = await made.asked()
