@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from typing import Final
 
 from policies.findings import shown
-from policies.intent import roles_in
+from policies.intent import posting_level_of, roles_in
 from policies.people import People, PeopleFile
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Path
 
 __all__ = ["is_listed", "listed_in", "problems_of_cover", "problems_of_places"]
+
+#: Kinds of groups in which only those are who are listed, or let in by somebody.
+_BY_LIST: Final = ("hybrid", "closed")
 
 
 def is_listed(group_id: str, group: Group, roles: Collection[str], groups: Collection[str]) -> bool:
@@ -46,17 +50,38 @@ def problems_of_places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
 
 
 def problems_of_cover(policy: Policy, people: People) -> Iterator[Problem]:
-    """Yield where nobody who can moderate is listed."""
+    """Yield where nobody can moderate, or write: in the whole community, or in a group."""
     moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
-    covered = {
-        group_id
-        for person in people.by_id.values()
-        if not person.roles.isdisjoint(moderating)
-        for group_id, group in policy.groups.items()
-        if is_listed(group_id, group, person.roles, person.groups)
-    }
-    for group_id in sorted(policy.groups):
-        if policy.groups[group_id].kind in ("hybrid", "closed") and group_id not in covered:
+    moderators = [one for one in people.by_id.values() if not one.roles.isdisjoint(moderating)]
+    if not moderators:
+        if moderating:  # else the policy itself is refused
+            message = "nobody holds a role that can moderate, so nobody gets the cards or can remove anything"
+            yield Problem(("people",), message, f"Give somebody such a role: roles: [{min(moderating)}].", key=True)
+        return
+    for group_id, group in sorted(policy.groups.items()):
+        if posting_level_of(group) > 0 and not _writers(policy, group_id, group, people):
+            message = (
+                f"nobody could write in the group {group_id}: only those who moderate may, and none of them is in it"
+            )
+            yield Problem(("people",), message, _add(group_id), key=True)
+        elif group.kind in _BY_LIST and not any(
+            is_listed(group_id, group, one.roles, one.groups) for one in moderators
+        ):
             message = f"nobody who can moderate is in the group {group_id}"
-            advice = f"Add the group to a moderator: groups: [{group_id}]."
-            yield Problem(("people",), message, advice, "advice", key=True)
+            yield Problem(("people",), message, _add(group_id), "advice", key=True)
+
+
+def _writers(policy: Policy, group_id: str, group: Group, people: People) -> bool:
+    """Whether somebody may be in a group and has the power to write there; into others than these, people come by themselves."""
+    return any(
+        policy.roles[role].level >= posting_level_of(group)
+        and (group.kind not in _BY_LIST or is_listed(group_id, group, one.roles, one.groups))
+        for one in people.by_id.values()
+        for role in one.roles
+        if role in policy.roles
+    )
+
+
+def _add(group_id: str) -> str:
+    written = f'"{group_id}"' if group_id.isdigit() else group_id  # without quotes, YAML reads a number
+    return f"Add the group to a moderator: groups: [{written}]."
