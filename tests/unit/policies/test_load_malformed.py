@@ -27,6 +27,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "care-federation-approved-by-a-moderator": (18, '"moderator" is not known here', "deputy, safeguarding_lead"),
     "care-federation-open-without-a-reason": (14, "are let in, without a reason and a name", "it is then closed"),
     "care-federation-without-a-name": (14, "are let in, without a reason and a name", "approved_by: safeguarding_lead"),
+    "care-federation-without-a-risk-assessment": (14, "let in, without a risk assessment", "what may go wrong first"),
     "care-group-of-high-risk-that-leaves": (
         53,
         "a group of tier high never leaves its homeserver",
@@ -254,7 +255,8 @@ def findings_of(name: str) -> tuple[bool, tuple[Finding, ...]]:
 
 
 _PARTNERS = (
-    "federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}"
+    "federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}\n"
+    "  risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}"
 )
 
 
