@@ -340,6 +340,14 @@ async def test_where_nothing_differs_there_is_no_plan_but_what_waits_is_named(tm
         assert (made.said[-1].text, made.said[-1].items[0]["waiting"]) == ("plan.nothing", plan.name)
 
 
+async def test_an_undo_that_waits_is_named_too(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        await made.yes(await made.asked())
+        undo = await made.asked("undo", source="$undo")
+        await made.do(asks("plan", source="$plan"))
+        assert (made.said[-1].text, made.said[-1].items[0]["waiting"]) == ("plan.nothing", undo.name)
+
+
 def house(members: Mapping[str, str]) -> RoomFacts:
     return RoomFacts("!house", Place.SAFEGUARDING, "leeds-carers", "safeguarding", dict(members))
 
