@@ -147,7 +147,7 @@ class RoomPlans:
         except BadPolicy as error:
             return _Answer("plan.cannot", {"words": error.findings[0].message if error.findings else ""})
         except NothingToUndo as error:
-            return _Answer("plan.cannot", {"words": str(error)})
+            return _Answer("plan.cannot", {"words": error.words, "plan": error.instead})
 
     async def _following(self, effect: ProposePlan, said: Said) -> _Draft | _Answer:
         """What differs between the policy in force and the rooms."""
@@ -275,7 +275,7 @@ class RoomPlans:
             why = error.findings[0].message if error.findings else ""
             return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {why}")
         except NothingToUndo as error:
-            return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {error}")
+            return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {error.words}")
         state = PlanState.DONE if governance.settled else PlanState.PARTLY
         return await self._ended(effect, proposal, state, attempt, left=governance.remaining)
 

@@ -340,6 +340,18 @@ async def test_where_nothing_differs_there_is_no_plan_but_what_waits_is_named(tm
         assert (made.said[-1].text, made.said[-1].items[0]["waiting"]) == ("plan.nothing", plan.name)
 
 
+async def test_an_undo_that_cannot_be_is_answered_in_the_words_of_the_room(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        for value, source in ((12, "$first"), (14, "$second")):  # P-2 and P-3
+            await made.yes(await made.asked(value=value, source=source))
+        for number, instead in ((2, "P-3"), (9, "")):
+            await made.do(asks("undo", undoes=number, source=f"$undo{number}"))
+            (item,) = made.said[-1].items
+            assert (made.said[-1].text, item["plan"]) == ("plan.cannot", instead)
+            assert f"P-{number}" in item["words"]
+            assert "inglenook" not in item["words"]
+
+
 async def test_an_undo_that_waits_is_named_too(tmp_path: Path) -> None:
     async with desk(fresh_store(tmp_path)) as made:
         await made.yes(await made.asked())
