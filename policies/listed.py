@@ -54,7 +54,9 @@ def problems_of_cover(policy: Policy, people: People) -> Iterator[Problem]:
     moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
     moderators = [one for one in people.by_id.values() if not one.roles.isdisjoint(moderating)]
     if not moderators:
-        if moderating:  # else the policy itself is refused
+        owners = policy.community.owners
+        led = people.holders(owners.safeguarding_lead) and people.holders(owners.deputy)
+        if moderating and led:  # else what is missing first is told first
             message = "nobody holds a role that can moderate, so nobody gets the cards or can remove anything"
             yield Problem(("people",), message, f"Give somebody such a role: roles: [{min(moderating)}].", key=True)
         return
