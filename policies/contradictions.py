@@ -209,11 +209,18 @@ def _promises(policy: Policy) -> Iterator[Problem]:
 
 
 def _limits(policy: Policy) -> Iterator[Problem]:
+    limits = policy.community.limits
+    if "limits" in policy.community.model_fields_set and (limits is None or not limits.model_fields_set):
+        advice = 'Write for instance "removals: {percent: 20}", or remove it: all is then as it is by itself.'
+        yield Problem(("community", "limits"), "limits says nothing", advice, "advice", key=True)
     for danger in DANGERS:
         setting = setting_of(policy, danger)
         path: Path = ("community", "limits", danger)
         if setting is None:
             continue
+        if setting.percent is None and setting.of_at_least is None:
+            advice = 'Write for instance "percent: 20", or remove it: it is then as it is by itself.'
+            yield Problem(path, f"{danger} says nothing", advice, "advice", key=True)
         if looser(setting) and not setting.vouched:
             message = f"more {danger} at once than {Limit()} would pass, without a reason and a name"
             advice = 'Add "because: …" and "approved_by: safeguarding_lead" there, or leave it out.'
@@ -281,7 +288,13 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
             if role not in policy.roles:
                 advice = did_you_mean(role, policy.roles)
                 yield Problem((*path, "roles", index), f'there is no role "{shown(role)}"', advice)
+            elif role in entry.roles[:index]:
+                yield Problem((*path, "roles", index), f"{role} stands here twice", "Remove one of the two.", "advice")
         for index, group in enumerate(entry.groups):
+            if group in entry.groups[:index]:
+                yield Problem(
+                    (*path, "groups", index), f"{group} stands here twice", "Remove one of the two.", "advice"
+                )
             if group not in policy.groups:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
