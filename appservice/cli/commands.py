@@ -5,7 +5,6 @@ Exit status: 0 done, 1 an operation failed, 2 bad input.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import date
 from pathlib import Path
@@ -16,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from appservice.operations.errors import BadInput, OperationFailed
-from appservice.service.config import BadConfiguration, Config, load_config
 
+# What asks a service or a homeserver is imported by the commands that do: `check` alone is typed again and again.
 if TYPE_CHECKING:
     from appservice.cli.rooms import Wish
     from appservice.operations.control import Override
+    from appservice.service.config import Config
 
 app = typer.Typer(
     name="inglenook",
@@ -41,6 +41,8 @@ FAILED, BAD_INPUT = 1, 2
 
 
 def _config(path: Path) -> Config:
+    from appservice.service.config import BadConfiguration, load_config
+
     try:
         return load_config(path)
     except BadConfiguration as error:
@@ -348,7 +350,10 @@ def demo(
     ] = None,
 ) -> None:
     """Show the main job on a real homeserver on this computer. Ctrl-C stops everything; again goes on."""
+    import asyncio
+
     from appservice.operations.demo import run_demo
+    from appservice.service.config import BadConfiguration
 
     if not scene and (as_json or without):
         raise _bad("--json and --without go with --scene")
@@ -368,6 +373,8 @@ def demo(
 
 
 def _scene(directory: Path, port: int, without: list[str], *, as_json: bool) -> int:
+    import asyncio
+
     from appservice.operations.scene import run_scene
 
     played = asyncio.run(run_scene(directory, port, out, as_json=as_json, without=without))
@@ -382,7 +389,10 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how the service is; exit status 1 if something needs a person."""
+    import asyncio
+
     from appservice.operations.status import read_status
+    from appservice.service.config import BadConfiguration
 
     try:
         found = asyncio.run(read_status(_config(config)))
@@ -416,6 +426,8 @@ def _print_status(found: dict[str, object], problems: list[str]) -> None:
 @audit_app.command("verify")
 def audit_verify(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Recompute every chain of the audit; exit status 1 if a line was changed or is missing."""
+    import asyncio
+
     from appservice.operations.audits import verify_audit
 
     read = _config(config)
