@@ -5,21 +5,22 @@ Each problem names the path of the value that a person must look at; `load` give
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
 from policies.approvers import problems_of_approvers, problems_of_approving_roles
+from policies.contacts import problems_of_contacts
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, MODERATION_LEVEL, RESERVED_KEYS, TIERS, Duty
 from policies.federation import reach_of_community, reach_of_group
 from policies.federation_problems import problems_of_elsewhere, problems_of_federation
 from policies.findings import did_you_mean, shown
 from policies.group_words import problems_of_hours, problems_of_joining, problems_of_posting
-from policies.intent import choices, drift_choices, roles_in
+from policies.intent import choices, drift_choices
 from policies.keeping import default_of, longer_than_usual
 from policies.ladder_problems import problems_of_ladders, problems_of_those_called
 from policies.limits import DANGERS, Limit, looser, setting_of
+from policies.listed import problems_of_cover, problems_of_places
 from policies.names import problems_of_names
 from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
@@ -56,6 +57,7 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     yield from problems_of_approving_roles(policy)
     yield from _drift(policy)
     yield from _promises(policy)
+    yield from problems_of_contacts(policy)
     yield from _limits(policy)
     seen: set[str] = set()
     for index, contact in enumerate(policy.community.allowed_contacts):
@@ -206,11 +208,18 @@ def _promises(policy: Policy) -> Iterator[Problem]:
 
 
 def _limits(policy: Policy) -> Iterator[Problem]:
+    limits = policy.community.limits
+    if "limits" in policy.community.model_fields_set and (limits is None or not limits.model_fields_set):
+        advice = 'Write for instance "removals: {percent: 20}", or remove it: all is then as it is by itself.'
+        yield Problem(("community", "limits"), "limits says nothing", advice, "advice", key=True)
     for danger in DANGERS:
         setting = setting_of(policy, danger)
         path: Path = ("community", "limits", danger)
         if setting is None:
             continue
+        if setting.percent is None and setting.of_at_least is None:
+            advice = 'Write for instance "percent: 20", or remove it: it is then as it is by itself.'
+            yield Problem(path, f"{danger} says nothing", advice, "advice", key=True)
         if looser(setting) and not setting.vouched:
             message = f"more {danger} at once than {Limit()} would pass, without a reason and a name"
             advice = 'Add "because: …" and "approved_by: safeguarding_lead" there, or leave it out.'
@@ -282,37 +291,22 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
             if role not in policy.roles:
                 advice = did_you_mean(role, policy.roles)
                 yield Problem((*path, "roles", index), f'there is no role "{shown(role)}"', advice)
+            elif role in entry.roles[:index]:
+                yield Problem((*path, "roles", index), f"{role} stands here twice", "Remove one of the two.", "advice")
         for index, group in enumerate(entry.groups):
+            if group in entry.groups[:index]:
+                yield Problem(
+                    (*path, "groups", index), f"{group} stands here twice", "Remove one of the two.", "advice"
+                )
             if group not in policy.groups:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)
     yield from problems_of_elsewhere(policy, file)
-    yield from _places(policy, file)
+    yield from problems_of_places(policy, file)
     yield from _offices(policy, people_of(file))
-    yield from _cover(policy, people_of(file))
+    yield from problems_of_cover(policy, people_of(file))
     yield from problems_of_those_called(policy, people_of(file))
     yield from problems_of_approvers(policy, people_of(file))
-
-
-def _places(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
-    taken: Counter[str] = Counter()
-    for user_id, entry in file.people.items():
-        by_role = [
-            group_id for group_id, group in policy.groups.items() if not set(entry.roles).isdisjoint(roles_in(group))
-        ]
-        for group_id in dict.fromkeys((*entry.groups, *by_role)):
-            group = policy.groups.get(group_id)
-            if group is None or group.capacity is None:
-                continue
-            taken[group_id] += 1
-            if taken[group_id] == group.capacity + 1:  # told once, at the first who is too many
-                message = f"{shown(group_id)} has room for {group.capacity} people, and more are listed"
-                advice = "Take somebody off this group, or raise its capacity in the policy."
-                listed = group_id in entry.groups
-                where: Path = (
-                    ("people", user_id, "groups", entry.groups.index(group_id)) if listed else ("people", user_id)
-                )
-                yield Problem(where, message, advice, key=not listed)
 
 
 def _offices(policy: Policy, people: People) -> Iterator[Problem]:
@@ -329,19 +323,3 @@ def _offices(policy: Policy, people: People) -> Iterator[Problem]:
         message = f"{shown(leads[0])} is safeguarding lead and deputy at once"
         advice = "Give one of the two roles to another person: nobody should carry this alone."
         yield Problem(("people", leads[0]), message, advice, key=True)
-
-
-def _cover(policy: Policy, people: People) -> Iterator[Problem]:
-    moderating = {role_id for role_id, role in policy.roles.items() if "moderate" in role.can}
-    covered = {
-        group_id
-        for person in people.by_id.values()
-        if not person.roles.isdisjoint(moderating)
-        for group_id, group in policy.groups.items()
-        if group_id in person.groups or not person.roles.isdisjoint(roles_in(group))
-    }
-    for group_id in sorted(policy.groups):
-        if policy.groups[group_id].kind in ("hybrid", "closed") and group_id not in covered:
-            message = f"nobody who can moderate is in the group {group_id}"
-            advice = f"Add the group to a moderator: groups: [{group_id}]."
-            yield Problem(("people",), message, advice, "advice", key=True)

@@ -50,6 +50,12 @@ def _community(policy: Policy, said: FederationSetting) -> Iterator[Problem]:
     elif said.mode == "closed" and said.approved_by is not None:
         advice = "Nobody needs to answer for it. Write only: federation: closed"
         yield Problem(_WHERE, "federation closed is not weaker than it is by itself", advice, "advice", key=True)
+    elif said.mode != "closed" and policy.community.risk_assessment is None:
+        advice = (
+            'Add "risk_assessment: {reviewed: …, next: …, by: …}" under community: what other servers are given, they '
+            "keep, so somebody looks at what may go wrong first."
+        )
+        yield Problem(_WHERE, "people of other servers are let in, without a risk assessment", advice, key=True)
     elif said.mode != "closed" and not shared_groups(policy):
         advice = "Closed groups and those of tier high never leave this server. Leave federation out, or add a group."
         yield Problem(_WHERE, "no group is open to people of other servers", advice, "advice", key=True)

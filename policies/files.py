@@ -19,8 +19,19 @@ MAX_BYTES = 1024 * 1024  # bytes of one file: a policy for 1,000 groups is below
 _ZONE_NAME = re.compile(r"UTC|[A-Z][A-Za-z0-9_+-]{0,30}(/[A-Za-z0-9_+-]{1,30}){1,2}")
 
 EXAMPLES = Path(__file__).parent / "examples"
+_SIGNPOSTS = Path(__file__).parent / "rules" / "signposts" / "en-GB.csv"
 
-__all__ = ["EXAMPLES", "MAX_BYTES", "Read", "is_time_zone", "people_beside", "read_file", "read_part", "time_zones"]
+__all__ = [
+    "EXAMPLES",
+    "MAX_BYTES",
+    "Read",
+    "is_time_zone",
+    "people_beside",
+    "read_file",
+    "read_part",
+    "signposts",
+    "time_zones",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +94,8 @@ def time_zones() -> frozenset[str]:
 
 def _unreadable(path: Path, message: str, advice: str) -> Read:
     return Read(None, (Finding("error", str(path), 1, 1, path.name, message, advice),))
+
+
+def signposts() -> str:
+    """Return the table of public helplines, as CSV: it comes with the program."""
+    return _SIGNPOSTS.read_text(encoding="utf-8")

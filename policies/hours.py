@@ -14,6 +14,7 @@ DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EXAMPLE: Final = "Mon-Fri 09:00-17:00 Europe/London"
 
 _MAX_LENGTH: Final = 200  # characters: seven days with two spans each
+_ALWAYS: Final = re.compile(r"24 ?(/|x) ?7( [A-Za-z/_]+)?|always|all day|any ?time", re.IGNORECASE)
 _PART: Final = re.compile(r"([A-Za-z]+)(?:-([A-Za-z]+))? +(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})", re.ASCII)
 
 __all__ = ["DAYS", "EXAMPLE", "HoursError", "Span", "StaffedHours", "parse_hours"]
@@ -53,6 +54,11 @@ def parse_hours(text: str) -> StaffedHours:
     """Return the hours that `text` states: days, times and, last, the time zone. Raises HoursError."""
     if len(text) > _MAX_LENGTH:
         raise HoursError(f"the hours are longer than {_MAX_LENGTH} characters", f'Write them like "{EXAMPLE}".')
+    if always := _ALWAYS.fullmatch(text.strip()):
+        advice = (
+            'For all day and every day, write "Mon-Sun 00:00-24:00 Europe/London", if somebody is there at night too.'
+        )
+        raise HoursError(f'"{shown(always[0])}" names no days and times', advice)
     written, _, zone = text.strip().rpartition(" ")
     if not written or not zone[:1].isalpha():
         raise HoursError("the hours name no time zone", f'Put it last: "{EXAMPLE}".')

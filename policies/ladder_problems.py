@@ -23,11 +23,13 @@ __all__ = ["LONGEST", "MAX_STEPS", "problems_of_ladders", "problems_of_those_cal
 def problems_of_ladders(policy: Policy) -> Iterator[Problem]:
     """Yield what cannot be meant in the ladders that a policy writes down."""
     written = policy.escalation
-    if written is None:
+    if written is None and "escalation" not in policy.model_fields_set:
         return
-    if all(written.of(band) is None for band in BANDS):
+    if written is None or all(written.of(band) is None for band in BANDS):
         advice = f"Name one of {', '.join(BANDS)}, or remove it: all is then as it is by itself."
         yield Problem(("escalation",), "escalation says nothing", advice, "advice", key=True)
+    if written is None:
+        return
     for band in BANDS:
         block = written.of(band)
         if block is not None:

@@ -191,7 +191,7 @@ def with_layer(policy: Policy, layer: Layer) -> Policy:
     except ValidationError as invalid:
         error = invalid.errors(include_url=False, include_input=False)[0]
         context = error.get("ctx", {})
-        words = " ".join(worded(context[name]) for name in ("message", "advice") if name in context) or error["msg"]
+        words = ". ".join(worded(context[name]) for name in ("message", "advice") if name in context) or error["msg"]
         raise BadSetting(words, layer.key) from None
     return policy.model_copy(update={"groups": {**policy.groups, layer.group: changed}})
 

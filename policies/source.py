@@ -38,6 +38,14 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u115f\u1160\u180e\u200b\u2028-\u202e\u2060-\u2069\u3164\ufeff\uffa0"
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
+# How files begin that somebody may take for a text, since a program shows them as one.
+_NO_TEXT: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"PK\x03\x04", "a document of a word processor, or a ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "a document of a word processor"),
+    (b"{\\rtf", "a document of a word processor"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a packed file (gzip)"),
+)
 _NO_ANCHORS: Final = 'Write the value out in full where it is needed; text that starts with "&" or "*" needs quotes.'
 _RETYPE: Final = "Delete the text around this place and type it again; copying from elsewhere brought it in."
 
@@ -163,6 +171,10 @@ class _Reader:
         if len(text) > MAX_BYTES or (isinstance(text, str) and len(text.encode("utf-8", "replace")) > MAX_BYTES):
             raise self.stop(start, "the file is larger than 1 MiB", "Split it: a policy is a page or two of text.")
         if isinstance(text, bytes):
+            for begins, what in _NO_TEXT:
+                if text.startswith(begins):
+                    advice = "Write the policy in a plain text editor, and save it as text."
+                    raise self.stop(start, f"this is {what}, not a text file", advice)
             if text.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in text[:4]:
                 raise self.stop(start, "the file is saved as UTF-16 or UTF-32", 'Save it as "UTF-8" in your editor.')
             raw = text

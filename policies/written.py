@@ -83,7 +83,7 @@ def _shows(sign: str) -> bool:
 def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
     def check(text: str) -> str:
         if not any(map(_shows, text)):
-            refuse("the text is empty", "Write a few plain words: members read them.")
+            refuse("the text is empty", "Write a few plain words.")
         if len(text) > limit:
             refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
         if not lines and "\n" in text.strip():

@@ -10,6 +10,8 @@ import yaml
 
 __all__ = ["Problem", "explain_problem"]
 
+_CURLY: Final = re.compile("[\u2018\u2019\u201c\u201d]")
+_STRAIGHT: Final = 'Put straight quotes (") round the whole text: curly ones, as word processors make them, are not.'
 _TAB_INDENT: Final = re.compile(r"[ ]*\t")
 
 # What the parser says (any of these words, of libyaml and of PyYAML), in which context, whether to look where something
@@ -49,6 +51,20 @@ _SAYINGS: Final[tuple[tuple[tuple[str, ...], str, bool, str, str], ...]] = (
         False,
         "the line does not fit into the block around it",
         "Indent it exactly as the lines above that belong to the same block; do not mix keys and list items.",
+    ),
+    (
+        ("incompatible YAML", "directive", "did not find URI", "version number"),
+        "",
+        False,
+        "a line that begins with % speaks to the YAML reader, which needs none",
+        "Remove the line.",
+    ),
+    (
+        ("document start",),
+        "",
+        False,
+        "what stands above has ended, and this line belongs to nothing",
+        'Write it as "key: value" at its place, without a line of dots or dashes before it.',
     ),
     (("expected ':'",), "", True, "a key has no colon behind it", 'Write "key: value", with a space after the colon.'),
     (
@@ -92,9 +108,12 @@ def explain_problem(error: yaml.MarkedYAMLError, lines: list[str]) -> Problem:
     for saying, in_context, where_opened, message, advice in _SAYINGS:
         if any(words in found for words in saying) and in_context in str(error.context):
             place = opened if where_opened else at
+            if "mapping values" in found and _CURLY.search(line):
+                curly = "a colon stands in text between curly quotes, which are no quotes here"
+                return _at(place, lines, curly, _STRAIGHT)
             return _at(place, lines, message.replace("SIGN", sign), advice.replace("SIGN", sign))
     advice = "Compare the line and the one above it with the examples; text with special signs needs quotes."
-    return _at(at, lines, f"the line is not YAML: {found or 'it cannot be read'}", advice)
+    return _at(at, lines, "the line cannot be read", advice)
 
 
 def _at(place: tuple[int, int], lines: list[str], message: str, advice: str) -> Problem:

@@ -5,7 +5,6 @@ Exit status: 0 done, 1 an operation failed, 2 bad input. Those that plan and app
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import date
 from pathlib import Path
@@ -27,7 +26,6 @@ from appservice.cli.shared import (
     out,
 )
 from appservice.operations.errors import OperationFailed
-from appservice.service.config import BadConfiguration
 
 audit_app = typer.Typer(help="The record of what was decided and done.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
@@ -152,7 +150,10 @@ def demo(
     ] = None,
 ) -> None:
     """Show the main job on a real homeserver on this computer. Ctrl-C stops everything; again goes on."""
+    import asyncio
+
     from appservice.operations.demo import run_demo
+    from appservice.service.config import BadConfiguration
 
     if not scene and (as_json or without):
         raise bad("--json and --without go with --scene")
@@ -172,6 +173,8 @@ def demo(
 
 
 def _scene(directory: Path, port: int, without: list[str], *, as_json: bool) -> int:
+    import asyncio
+
     from appservice.operations.scene import run_scene
 
     played = asyncio.run(run_scene(directory, port, out, as_json=as_json, without=without))
@@ -186,7 +189,10 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how the service is; exit status 1 if something needs a person."""
+    import asyncio
+
     from appservice.operations.status import read_status
+    from appservice.service.config import BadConfiguration
 
     try:
         found = asyncio.run(read_status(configured(config)))
@@ -220,6 +226,8 @@ def _print_status(found: dict[str, object], problems: list[str]) -> None:
 @audit_app.command("verify")
 def audit_verify(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Recompute every chain of the audit; exit status 1 if a line was changed or is missing."""
+    import asyncio
+
     from appservice.operations.audits import verify_audit
 
     read = configured(config)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from appservice.service.config import BadConfiguration, Config, load_config
+# What asks a service or a homeserver is imported by the commands that do: `check` alone is typed again and again.
+if TYPE_CHECKING:
+    from appservice.service.config import Config
 
 app = typer.Typer(
     name="inglenook",
@@ -29,6 +31,8 @@ FAILED, BAD_INPUT = 1, 2
 
 def configured(path: Path) -> Config:
     """Return the service's configuration. Raises `typer.Exit` if it is a bad one."""
+    from appservice.service.config import BadConfiguration, load_config
+
     try:
         return load_config(path)
     except BadConfiguration as error:

@@ -112,7 +112,14 @@ PLAN_TEXTS: Mapping[str, Text] = {
     "plan.nothing": Text(
         (part("plan.nothing"), part("plan.nothing.waiting", "waiting", said=given("waiting"))), mentions=people
     ),
-    "plan.cannot": Text((part("plan.cannot"), part("plan.cannot.why", "words", said=given("words"))), mentions=people),
+    "plan.cannot": Text(
+        (
+            part("plan.cannot"),
+            part("plan.cannot.why", "words", said=given("words")),
+            part("plan.cannot.instead", "plan", said=given("plan")),
+        ),
+        mentions=people,
+    ),
     "plan.not_yours": _answer("plan.not_yours"),
     "plan.unknown": _answer("plan.unknown"),
     "plan.over": _answer("plan.over", "plan"),

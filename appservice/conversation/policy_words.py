@@ -34,17 +34,21 @@ _WORDS: Final = frozenset({"plan", "apply", "undo", "set"})
 _HOUSE: Final = frozenset({Place.MODERATORS, Place.SAFEGUARDING, Place.OPS})
 _GROUPS: Final = frozenset({"open", "hybrid", "closed", "announce"})
 _NUMBER: Final = re.compile(r"P-([0-9]{1,9})", re.IGNORECASE)
+#: How a name of a plan begins, whatever comes behind it.
+_NAMED: Final = "p-"
+#: Duties of those who look after a community: whoever has one of them and may not is told so.
+_DUTIES: Final = ("moderate", "approve_join")
 #: Characters of a message that are looked at.
 _LOOKED_AT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What somebody typed: the first word, the words behind it as typed, whether it was clearly meant for us."""
+    """What somebody typed: the first word, the words behind it as typed, whether they can be nothing but about plans."""
 
     word: str
     rest: tuple[str, ...]
-    meant: bool
+    plain: bool
     answers: str
     raw: str = field(default="", repr=False)
 
@@ -82,14 +86,14 @@ class PolicyWords:
         if not rules.may_change(proposal.community, item.event.sender, proposal.group):
             yield self._told(item, "plan.not_yours")
         else:
-            yield from self._yes(item, facts, proposal)
+            yield from self._yes(item, facts, proposal, typed=False)
 
-    def _yes(self, item: EventInput, facts: Facts, proposal: Proposal) -> Iterable[Effect]:
+    def _yes(self, item: EventInput, facts: Facts, proposal: Proposal, *, typed: bool) -> Iterable[Effect]:
         sender = item.event.sender
         if proposal.state is PlanState.OPEN and proposal.expires_ms <= facts.now_ms:
             yield self._told(item, "plan.expired", plan=proposal.name)
         elif proposal.state is not PlanState.OPEN:
-            if proposal.taken_by != sender:
+            if typed or proposal.taken_by != sender:  # a second tap says nothing new, words ask for an answer
                 yield self._told(item, "plan.over", plan=proposal.name)
         else:
             common: dict[str, Any] = {"source": item.id, "rule": self.name, "lane": item.lane}
@@ -102,9 +106,12 @@ class PolicyWords:
     def _typed(self, item: EventInput, facts: Facts, rules: Rules, plans: Plans, asked: _Asked) -> Iterable[Effect]:
         sender, community = item.event.sender, facts.room.community
         if not _may_something(rules, community, sender, facts):
-            if facts.room.place is not Place.DIRECT:
+            # In private, words of a member may be a plea that looks like this: whoever answers there says how to reach
+            # a person. Those who look after others are told, if it can be nothing else.
+            holds = any(rules.can(community, sender, duty) for duty in _DUTIES)
+            if facts.room.place is not Place.DIRECT or (holds and asked.plain):
                 yield self._told(item, "plan.not_yours")
-            return  # in private, whoever answers there says how to reach a person
+            return
         if asked.word == "plan":
             yield from self._plan(item, facts, rules, asked)
         elif asked.word == "apply":
@@ -127,8 +134,8 @@ class PolicyWords:
     def _apply(self, item: EventInput, facts: Facts, rules: Rules, plans: Plans, asked: _Asked) -> Iterable[Effect]:
         community, sender = facts.room.community, item.event.sender
         number = _number(asked.rest)
-        if number is not None:
-            proposal = plans.by_number(community, number)
+        if asked.rest:
+            proposal = plans.by_number(community, number) if number is not None else None
         else:
             waiting = list(plans.open_in(item.event.room_id))
             proposal = plans.by_card(item.event.room_id, asked.answers) if asked.answers else None
@@ -139,14 +146,16 @@ class PolicyWords:
         if proposal is None or not rules.may_change(community, sender, proposal.group):
             yield self._told(item, "plan.unknown")  # who may not see it learns not even that it is there
         else:
-            yield from self._yes(item, facts, proposal)
+            yield from self._yes(item, facts, proposal, typed=True)
 
     def _undo(self, item: EventInput, facts: Facts, rules: Rules, plans: Plans, asked: _Asked) -> Iterable[Effect]:
         community, sender = facts.room.community, item.event.sender
         number = _number(asked.rest)
         known = plans.by_number(community, number) if number is not None else None
         group = known.group if known is not None and known.what != "undo" else ""
-        if rules.may_change(community, sender, group):
+        if asked.rest and number is None:
+            yield self._told(item, "plan.unknown")
+        elif rules.may_change(community, sender, group):
             yield self._propose(item, facts, "undo", group, undoes=number)
         else:
             yield self._told(item, "plan.unknown" if number is not None else "plan.undo_which")
@@ -236,14 +245,14 @@ def _read(content: Mapping[str, Any], facts: Facts, theirs: bool) -> _Asked | No
     rest = tuple(words[1:])
     rules = facts.rules
     known = _groups(facts, rules) if rules is not None else ()
-    said = _Asked(word, rest, addressed, answered(content), raw)
+    named = [one.lower() for one in rest[:2]]
+    plain = word != "set" or any(one in known for one in named[:1]) or any(one in SETTABLE for one in named)
+    said = _Asked(word, rest, plain, answered(content), raw)
     if word == "plan":
         return said if not rest or (len(rest) == 1 and rest[0].lower() in known) else None
     if word in {"apply", "undo"}:
-        if len(rest) == 1 and _number(rest) is not None:
+        if len(rest) == 1 and rest[0].lower().startswith(_NAMED):
             return said
         return said if not rest and (addressed or said.answers or word == "undo") else None
-    named = [one.lower() for one in rest[:2]]
-    if addressed or (named and (named[0] in known or named[0] in SETTABLE)) or (named[1:2] and named[1] in SETTABLE):
-        return said
-    return None
+    short = len(rest) <= 2  # in private, a longer sentence is talk, and may be a plea, whoever says it
+    return said if plain or (addressed and (short or not theirs)) else None

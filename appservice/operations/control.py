@@ -41,6 +41,11 @@ __all__ = [
 #: Seconds that the service may be silent while it works: one change may wait a minute for the homeserver.
 _SILENCE_S = 300.0
 _CONNECT_S = 5.0
+_NO_ANSWER = "The service did not answer. To see how it is: inglenook status"
+_CUT_OFF = (
+    "The service was cut off while it did this. What it had begun goes on by itself when it runs again. "
+    "To see what is left then: inglenook plan"
+)
 #: Bytes of one line of an answer: a change's is short, but a plan is one line too.
 _LINE = 2**26
 
@@ -256,7 +261,7 @@ async def follow(
 
 
 async def _carried_out(config: Config, what: str, question: dict[str, Any], progress: Told | None) -> ApplyAnswer:
-    async with _asked(config, what, question) as answer:
+    async with _asked(config, what, question, _CUT_OFF) as answer:
         if answer.status != 200:
             _understood(await answer.read())
         async for line in answer.content:
@@ -265,7 +270,7 @@ async def _carried_out(config: Config, what: str, question: dict[str, Any], prog
                 return _applied(said["result"])
             if progress is not None:
                 progress(Progress(str(said["change"]), str(said["outcome"]), str(said["why"])))
-    raise OperationFailed("The service ended while it applied the policy. It goes on when it is started again.")
+    raise OperationFailed(_CUT_OFF)
 
 
 def _question(files: PolicyFiles) -> dict[str, Any]:
@@ -278,7 +283,10 @@ def _question(files: PolicyFiles) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _asked(config: Config, what: str, question: dict[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def _asked(
+    config: Config, what: str, question: dict[str, Any], cut_off: str = _NO_ANSWER
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Yield the service's answer. Raises `OperationFailed`, with `cut_off` where it goes away meanwhile."""
     token = load_registration(config.registration).hs_token
     url = f"http://{config.listen.host}:{config.listen.port}/_inglenook/v1/{what}"
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
@@ -289,8 +297,8 @@ async def _asked(config: Config, what: str, question: dict[str, Any]) -> AsyncIt
                 yield answer
     except aiohttp.ClientConnectorError:
         raise OperationFailed("The service does not run. Start it with: inglenook serve --config FILE") from None
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise OperationFailed(f"The service did not answer ({type(error).__name__}).") from None
+    except (aiohttp.ClientError, TimeoutError):
+        raise OperationFailed(cut_off) from None
 
 
 def _understood(data: bytes) -> dict[str, Any]:

@@ -26,7 +26,17 @@ __all__ = ["Applied", "History", "NothingToUndo", "Past", "plan_id", "standing",
 
 
 class NothingToUndo(Exception):
-    """An undo that cannot be: its words say why, and what can."""
+    """An undo that cannot be: `words` say why, `instead` names what can be undone, and its text says both at the server,
+    where `typed` ends it."""
+
+    def __init__(self, words: str, typed: str = "", instead: str = "") -> None:
+        super().__init__(" ".join(part for part in (words, typed, instead and f"inglenook undo {instead}") if part))
+        self.words = words
+        self.instead = instead
+
+
+#: Where what can be undone is found, at the server.
+_LISTED = "`inglenook plans` lists what was applied."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,18 @@ def to_undo(entries: Sequence[Applied], in_force: str, number: int | None = None
     if number is None:
         found = next((one for one in reversed(entries) if one.undoes is None and standing(entries, one)), None)
         if found is None:
-            raise NothingToUndo("Nothing is left to undo. `inglenook plans` lists what was applied.")
+            raise NothingToUndo("Nothing is left to undo.", _LISTED)
     else:
         found = next((one for one in entries if one.number == number), None)
         if found is None:
             raise NothingToUndo(
-                f"There is no {plan_id(number)}. `inglenook plans` lists what was applied. What only put back what somebody "
-                "changed by hand is not among it: no word of the policy changed, so there is nothing to go back to."
+                f"There is no {plan_id(number)}. What only put back what somebody changed by hand is not among what was "
+                "applied: no word of the policy changed, so there is nothing to go back to.",
+                _LISTED,
             )
     if not standing(entries, found):
         by = plan_id(found.undone_by or 0)
-        raise NothingToUndo(f"{found.id} is undone already, by {by}. To have it back: inglenook undo {by}")
+        raise NothingToUndo(f"{found.id} is undone already, by {by}.", "To have it back:", by)
     if not found.follows:
         raise NothingToUndo(
             f"{found.id} put the first policy in force: there is nothing before it to go back to. Rooms are never "
@@ -96,8 +107,7 @@ def to_undo(entries: Sequence[Applied], in_force: str, number: int | None = None
             raise NothingToUndo(f"What is in force is not what {found.id} put there, so it cannot be undone.")
         ids = ", ".join(one.id for one in later)
         raise NothingToUndo(
-            f"{found.id} cannot be undone while something later stands: {ids}. Undo the newest first: "
-            f"inglenook undo {later[-1].id}"
+            f"{found.id} cannot be undone while something later stands: {ids}.", "Undo the newest first:", later[-1].id
         )
     return found
 

@@ -53,12 +53,14 @@ class PlanBook:
         return next((one for one in self._plans.values() if one.id == proposal_id), None)
 
     def waiting(self, community: str) -> list[Proposal]:
-        """Return what was to be set and waits for a yes, oldest first."""
+        """Return what was to be set or taken back and waits for a yes, oldest first; what only follows is asked for anew."""
         now = self._clock.now_ms()
         found = [
             one
             for one in self._plans.values()
-            if (one.community, one.what, one.state) == (community, "set", PlanState.OPEN) and one.expires_ms > now
+            if (one.community, one.state) == (community, PlanState.OPEN)
+            and one.what in ("set", "undo")
+            and one.expires_ms > now
         ]
         return sorted(found, key=lambda one: one.number)
 

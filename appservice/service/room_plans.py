@@ -41,6 +41,7 @@ from appservice.service.plan_lines import concerned, lines_of, set_lines, told
 from appservice.service.policy_files import BadPolicy, Said
 from appservice.store import StoreRefused
 from policies.layers import Layer, layered, written_value
+from policies.listed import listed_in
 from policies.plan import Plan
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ _HAPPENED: Final = {PlanState.BEGUN, PlanState.DONE, PlanState.PARTLY}
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A plan that may be shown."""
+    """A plan that may be shown; undoes: the number of the apply that it takes back, if it is for that."""
 
     plan: Plan
     lines: tuple[dict[str, str], ...]
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class RoomPlans:
         except BadPolicy as error:
             return _Answer("plan.cannot", {"words": error.findings[0].message if error.findings else ""})
         except NothingToUndo as error:
-            return _Answer("plan.cannot", {"words": str(error)})
+            return _Answer("plan.cannot", {"words": error.words, "plan": error.instead})
 
     async def _following(self, effect: ProposePlan, said: Said) -> _Draft | _Answer:
         """What differs between the policy in force and the rooms."""
@@ -175,7 +177,7 @@ class RoomPlans:
         if unfit:
             return _Answer("set.not_here", values | {"words": unfit})
         if effect.key_set == "capacity" and isinstance(effect.value, int):
-            listed = sum(1 for one in said.people.by_id.values() if effect.group in one.groups)
+            listed = len(listed_in(effect.group, group, said.people))
             if listed > effect.value:
                 return _Answer("set.more_are_listed", values | {"value": str(listed)})
         lines = set_lines(said.layers.kept, layers, self._name)
@@ -194,7 +196,9 @@ class RoomPlans:
         lines = [{"part": "undoes", "undoes": found.past.applied.id}]
         lines += set_lines(said.layers.kept, found.said.layers.kept, self._name)
         draft = self._drafted(effect, found.plan, lines)
-        return replace(draft, lines=(*draft.lines, *({"part": "stays", "line": one} for one in found.stays)))
+        lines = [*draft.lines, *({"part": "stays", "line": one} for one in found.stays)]
+        # From now on it is about this one: "the newest" may be another by the time that somebody says yes.
+        return replace(draft, lines=tuple(lines), undoes=found.past.applied.number)
 
     def _drafted(self, effect: ProposePlan, planned: Plan, first: list[dict[str, str]]) -> _Draft:
         lines = [
@@ -221,7 +225,7 @@ class RoomPlans:
             group=effect.group,
             key=effect.key_set,
             value=effect.value,
-            undoes=effect.undoes,
+            undoes=draft.undoes,
             lines=draft.lines,
             about=concerned(draft.plan),
         )
@@ -279,7 +283,7 @@ class RoomPlans:
             why = error.findings[0].message if error.findings else ""
             return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {why}")
         except NothingToUndo as error:
-            return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {error}")
+            return await self._ended(effect, proposal, PlanState.REFUSED, attempt, why=f"words {error.words}")
         state = PlanState.DONE if governance.settled else PlanState.PARTLY
         return await self._ended(effect, proposal, state, attempt, left=governance.remaining)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from policies.beginning.answers import compact, joined_hours
+from policies.contacts import strange_contact
 from policies.findings import shown
 from policies.hours import HoursError, StaffedHours, parse_hours
 from policies.written import MAX_NAME, MAX_TEXT, Contact, ServerName, UserId
@@ -182,6 +183,9 @@ def _words(text: str, most: int) -> str:
         raise NotUnderstood("There are no words in it.", "Write a few plain words.")
     if len(text) > most:
         raise NotUnderstood(f"It has {len(text):,} letters. {most} are the most.", "Please say it in fewer words.")
+    if (kind := strange_contact(text)) is not None:
+        advice = "Leave it out here. Your own public numbers and addresses are asked for later."
+        raise NotUnderstood(f"There is {'an' if kind == 'e-mail address' else 'a'} {kind} in it.", advice)
     return text
 
 

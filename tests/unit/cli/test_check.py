@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,23 @@ def test_a_file_that_is_not_there_is_a_mistake_in_words(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "none.yaml" in done.output.replace("\n", "")
     assert "Traceback" not in done.output
+
+
+_LOADED = """
+import sys
+from appservice.cli import app
+try:
+    app(["check", sys.argv[1]])
+except SystemExit as ended:
+    assert ended.code == 0, ended.code
+unwanted = ("asyncio", "aiohttp", "sqlalchemy", "phonenumbers", "appservice.flow", "appservice.service.config")
+print(*(name for name in unwanted if name in sys.modules), file=sys.stderr)
+"""
+
+
+def test_check_loads_nothing_that_asks_a_service_or_a_homeserver() -> None:
+    """It is typed again and again while somebody writes, and nearly all its time was for what it does not use."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, str(POLICIES / "hearth-demo.yaml")], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == ""

@@ -39,6 +39,9 @@ class Rules:
     def kind(self, community: str, group: str) -> str:
         return {"lounge": "hybrid", "tea": "open", "moderators": "system"}.get(group, "")
 
+    def can(self, community: str, user_id: str, duty: str) -> bool:
+        return user_id == MODERATOR and duty == "moderate"
+
     def may_change(self, community: str, user_id: str, group: str = "") -> bool:
         return user_id == LEAD or (user_id == ADMIN and group == "lounge")
 
@@ -230,6 +233,34 @@ def test_a_yes_counts_once(state: PlanState) -> None:
     world = World(plans=Plans((plan(state=state, taken_by=ADMIN),)))
     assert told(world.taps(LEAD, "$card17")) == (LEAD, "plan.over")
     assert world.taps(ADMIN, "$card17") == []  # they know
+    for place in (world, private(ADMIN, plans=world.plans)):
+        assert told(place.says(ADMIN, "apply P-17")) == (ADMIN, "plan.over")
+
+
+@pytest.mark.parametrize("name", ["P-" + "9" * 29, "P-٣", "P-", "p-seventeen"])
+def test_a_name_that_no_plan_can_have_is_answered_like_any_that_is_not_known(name: str) -> None:
+    for world in (HOUSE, private(LEAD)):
+        assert told(world.says(LEAD, f"apply {name}")) == (LEAD, "plan.unknown")
+        assert told(world.says(LEAD, f"undo {name}")) == (LEAD, "plan.unknown")
+
+
+@pytest.mark.parametrize(
+    "body", ["set lounge capacity 5", "set shed capacity 5", "set capacity 5", "plan", "undo P-3", "apply P-3"]
+)
+def test_whoever_looks_after_others_and_may_not_is_told_so_in_private_too(body: str) -> None:
+    assert told(private(MODERATOR).says(MODERATOR, body)) == (MODERATOR, "plan.not_yours")
+    world = private(SAM)
+    assert world.says(SAM, body) == [], "a member is told how to reach a person, whatever it looks like (CARE, rule 1)"
+
+
+@pytest.mark.parametrize("body", ["set fire to it all, I cannot go on", "set me free", "plan to end it", "undo it all"])
+def test_words_that_may_be_a_plea_are_left_to_whoever_answers_in_private(body: str) -> None:
+    """CARE, rules 1 and 2."""
+    for who in (MODERATOR, SAM, LEAD) if len(body.split()) > 3 else (MODERATOR, SAM):
+        world = private(who)
+        assert world.says(who, body) == []
+        item = world.item(who, "m.room.message", {"msgtype": "m.text", "body": body})
+        assert not is_for_policies(item, world.facts())
 
 
 def test_a_yes_after_its_time_does_nothing() -> None:

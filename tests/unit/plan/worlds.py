@@ -32,8 +32,10 @@ def policy_with(groups: Mapping[str, Any], *, version: int = 1, **community: obj
     """The base policy with these groups, each `kind tier`, `kind tier,key=value` or keys and values (tier low), and other
     values in its `community`; None leaves a key out.
 
-    A value that ends in `!` is one for which the deputy answers.
+    A value that ends in `!` is one for which the deputy answers. A community that opens has a risk assessment.
     """
+    if community.get("federation") not in (None, "closed"):
+        community = {"risk_assessment": {"reviewed": "2026-09-01", "next": "2027-09-01", "by": "lead"}, **community}
     community = {name: value for name, value in community.items() if value is not None}
     made: dict[str, Any] = {}
     for group_id, words in groups.items():

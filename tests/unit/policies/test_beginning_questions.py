@@ -249,3 +249,11 @@ def test_what_to_do_first_is_plain_english() -> None:
 def test_a_word_for_nobody_is_no_account(key: str, nobody: str) -> None:
     question = next(one for one in QUESTIONS if one.key == key)
     assert read_typed(question, nobody, {"server": "chat.hearth.example"}) == ()
+
+
+@pytest.mark.parametrize("typed", ["Ring Jo on 07700 900123.", "Write to jo@mail.example.", "Ask @jo:hearth.example."])
+@pytest.mark.parametrize("key", ["purposes", "not_for", "name", "group"])
+def test_contact_details_in_what_members_would_read_are_refused(key: str, typed: str) -> None:
+    with pytest.raises(NotUnderstood, match=r"There is an? (phone number|e-mail address|user id) in it") as refused:
+        read_typed(QUESTION[key], typed, HERE)
+    assert "asked for later" in refused.value.advice

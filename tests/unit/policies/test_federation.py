@@ -277,6 +277,7 @@ community:
     servers: [chat.partner.example]
     because: We run this with them.
     approved_by: safeguarding_lead
+  risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}
 roles:
   lead: {level: 75, can: [moderate, safeguard, operate, approve_join]}
   deputy: {level: 75, can: [safeguard]}
@@ -299,7 +300,7 @@ groups:
     assert words.startswith("Only people of chat.example, chat.partner.example can take part.")
     assert origin == "f:10. The safeguarding lead answers for it: We run this with them."
     assert told("hello") == (words, origin)
-    assert told("here") == ("Only people of chat.example can take part.", "f:21")
+    assert told("here") == ("Only people of chat.example can take part.", "f:22")
     words, origin = told("quiet")
     assert words.endswith("The room has no address, since other servers could ask where it leads.")
     assert "never leaves its homeserver" in origin

@@ -249,6 +249,51 @@ def test_a_closed_group_without_a_moderator_in_it_is_advice() -> None:
     assert [f.message for f in loaded.findings] == ["nobody who can moderate is in the group bereaved"]
 
 
+def _unable(policy: str) -> str:
+    """The demo's policy, with owners who do not moderate."""
+    changed = policy.replace("    level: 75\n    can:\n      - moderate\n", "    level: 75\n    can:\n", 2)
+    assert changed.count("- moderate\n") == 1
+    return changed
+
+
+def test_people_of_whom_nobody_can_moderate_are_refused() -> None:
+    policy = load_policy(_unable(DEMO), "f").policy
+    assert policy is not None
+    assert load_people(DEMO_PEOPLE, "p", policy).people is not None
+    loaded = load_people(DEMO_PEOPLE.replace("      - moderator\n", "      - admin\n"), "p", policy)
+    (finding,) = loaded.findings
+    assert (finding.severity, finding.text) == ("error", "people")
+    assert finding.message.startswith("nobody holds a role that can moderate")
+    assert "roles: [moderator]" in finding.advice
+
+
+def test_a_group_in_which_nobody_could_write_is_refused() -> None:
+    moderated = "    kind: closed\n    posting: moderators\n"
+    policy = load_policy(_unable(DEMO).replace("    kind: closed\n", moderated), "f").policy
+    assert policy is not None
+    assert load_people(DEMO_PEOPLE, "p", policy).people is not None, "lead and deputy have the power, and are in it"
+    text = DEMO_PEOPLE.replace("    groups:\n      - bereaved\n", "", 2)
+    (finding,) = load_people(text, "p", policy).findings
+    assert finding.severity == "error"
+    assert finding.message.startswith("nobody could write in the group bereaved")
+    assert finding.advice == "Add the group to a moderator: groups: [bereaved]."
+
+
+def test_announcements_can_be_written_by_any_who_moderate_since_they_come_in_by_themselves() -> None:
+    policy = load_policy(DEMO.replace("kind: open", "kind: announce", 1), "f").policy
+    assert policy is not None
+    assert load_people(DEMO_PEOPLE, "p", policy).findings == ()
+
+
+def test_advice_on_a_group_whose_id_is_a_number_can_be_followed() -> None:
+    policy = load_policy(DEMO.replace("  bereaved:\n", '  "7":\n', 1), "f").policy
+    people = DEMO_PEOPLE.replace("    groups:\n      - bereaved\n", "    groups: []\n")
+    (finding,) = load_people(people, "p", policy).findings
+    assert finding.advice == 'Add the group to a moderator: groups: ["7"].'
+    followed = people.replace("      - moderator\n", '      - moderator\n    groups: ["7"]\n')
+    assert load_people(followed, "p", policy).findings == ()
+
+
 # Hours
 
 

@@ -34,11 +34,15 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "bomb-anchors": (2, "an anchor (&) is not allowed", "Write the value out in full"),
     "bomb-nesting": (13, "nested more than 12 deep", "Take out the inner blocks"),
     "bomb-python-tag": (6, "python/object/apply:os.system is not allowed", "Remove it"),
+    "care-address-in-a-code-of-conduct": (19, "told an e-mail address here", "add it to allowed_contacts"),
+    "care-phone-number-in-a-welcome": (51, "told a phone number here", "add it to allowed_contacts"),
+    "care-user-id-in-a-purpose": (43, "somebody's user id", "Name the role, not the person"),
     "care-children": (50, "tier children cannot be kept safe yet", "Use a service made for it"),
     "care-closed-group-that-leaves": (52, "a group of kind closed never leaves its homeserver", "Leave federation out"),
     "care-federation-approved-by-a-moderator": (18, '"moderator" is not known here', "deputy, safeguarding_lead"),
     "care-federation-open-without-a-reason": (14, "are let in, without a reason and a name", "it is then closed"),
     "care-federation-without-a-name": (14, "are let in, without a reason and a name", "approved_by: safeguarding_lead"),
+    "care-federation-without-a-risk-assessment": (14, "let in, without a risk assessment", "what may go wrong first"),
     "care-group-of-high-risk-that-leaves": (
         53,
         "a group of tier high never leaves its homeserver",
@@ -269,7 +273,8 @@ def findings_of(name: str) -> tuple[bool, tuple[Finding, ...]]:
 
 
 _PARTNERS = (
-    "federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}"
+    "federation: {mode: partners, servers: [chat.partner.example], because: Board minute 4, approved_by: deputy}\n"
+    "  risk_assessment: {reviewed: 2026-09-01, next: 2027-09-01, by: lead}"
 )
 
 

@@ -198,6 +198,30 @@ async def test_when_something_has_moved_nothing_is_done_and_a_new_plan_follows(t
         assert (again.what, again.group, again.key_set, again.value) == ("set", "carers-lounge", "capacity", 12)
 
 
+async def test_an_undo_of_the_newest_stays_about_that_one_while_others_are_undone(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        for value, source in ((12, "$first"), (14, "$second")):  # P-2 and P-3
+            await made.yes(await made.asked(value=value, source=source))
+        late = await made.asked("undo", source="$late")
+        assert (late.undoes, made.said[-1].lines("undoes")) == (3, [{"part": "undoes", "undoes": "P-3"}])
+        await made.governance.undo(None)  # somebody else was faster
+        await made.yes(late)
+        assert (made.capacity, made.state(late), made.enacted) == (12, PlanState.REFUSED, [])
+        assert "P-3 is undone already, by P-5" in made.said[-1].items[0]["why"]
+
+
+async def test_an_undo_that_is_proposed_again_is_about_the_same_one(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        await made.yes(await made.asked())
+        undo = await made.asked("undo", source="$undo")
+        made.life.everybody_comes()
+        made.comes_in(f"@stranger:{SERVER}")
+        await made.yes(undo)
+        (again,) = made.enacted
+        assert isinstance(again, ProposePlan)
+        assert (made.state(undo), again.what, again.undoes) == (PlanState.MOVED, "undo", 2)
+
+
 async def test_whoever_lost_the_role_since_the_tap_does_nothing(tmp_path: Path) -> None:
     async with desk(fresh_store(tmp_path)) as made:
         plan = await made.asked()
@@ -297,11 +321,43 @@ async def test_the_file_wins_and_what_cannot_be_is_answered_without_a_number(tmp
         assert list(made.plans.book._plans) == []
 
 
+async def test_who_is_in_a_group_by_role_counts_where_its_places_are_set(tmp_path: Path) -> None:
+    says = example(edit={"    name: After caring": "    membership: {roles: [moderator]}\n    name: After caring"})
+    async with desk(fresh_store(tmp_path), says) as made:
+        assert made.governance.said is not None
+        named = [one for one in made.governance.said.people.by_id.values() if "bereaved" in one.groups]
+        await made.do(asks(group="bereaved", value=len(named)))
+        assert made.said[-1].text == "set.more_are_listed"
+        more = int(made.said[-1].items[0]["value"])
+        assert more > len(named)
+        assert (await made.asked(group="bereaved", value=more, source="$enough")).value == more
+
+
 async def test_where_nothing_differs_there_is_no_plan_but_what_waits_is_named(tmp_path: Path) -> None:
     async with desk(fresh_store(tmp_path)) as made:
         plan = await made.asked()
         await made.do(asks("plan", source="$plan"))
         assert (made.said[-1].text, made.said[-1].items[0]["waiting"]) == ("plan.nothing", plan.name)
+
+
+async def test_an_undo_that_cannot_be_is_answered_in_the_words_of_the_room(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        for value, source in ((12, "$first"), (14, "$second")):  # P-2 and P-3
+            await made.yes(await made.asked(value=value, source=source))
+        for number, instead in ((2, "P-3"), (9, "")):
+            await made.do(asks("undo", undoes=number, source=f"$undo{number}"))
+            (item,) = made.said[-1].items
+            assert (made.said[-1].text, item["plan"]) == ("plan.cannot", instead)
+            assert f"P-{number}" in item["words"]
+            assert "inglenook" not in item["words"]
+
+
+async def test_an_undo_that_waits_is_named_too(tmp_path: Path) -> None:
+    async with desk(fresh_store(tmp_path)) as made:
+        await made.yes(await made.asked())
+        undo = await made.asked("undo", source="$undo")
+        await made.do(asks("plan", source="$plan"))
+        assert (made.said[-1].text, made.said[-1].items[0]["waiting"]) == ("plan.nothing", undo.name)
 
 
 def house(members: Mapping[str, str]) -> RoomFacts:
