@@ -41,6 +41,8 @@ log = structlog.get_logger()
 _LANE = "policy"
 #: From what was in force and what is now: rows to commit with it, and what starts on them.
 Told = Callable[[Said, Said], tuple[Commit, Callable[[], None]]]
+#: Files made from those in force at the moment when they are applied, so that nothing applied meanwhile is taken back.
+Anew = Callable[[Said], PolicyFiles]
 
 
 class Governance:
@@ -180,17 +182,21 @@ class Governance:
 
     async def apply(
         self,
-        files: PolicyFiles,
+        files: PolicyFiles | Anew,
         consent: Consent | None = None,
         progress: Progress | None = None,
         *,
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
-        """Put `files` in force and make the homeserver follow; return what came of it, and the number it can be undone by.
+        """Put `files` (or what they make of what is in force by then) in force and make the homeserver follow; return what
+        came of it, and the number it can be undone by.
 
         Raises `BadPolicy`, `Moved`, `Refused`, `HomeserverError`, `StoreRefused`: then nothing is done.
         """
         async with self._changing:
+            if not isinstance(files, PolicyFiles):
+                assert self.said is not None  # only a policy in force can be changed
+                files = files(self.said)
             return await self._put_in_force(files, consent or Consent(), progress, proposed=proposed)
 
     async def _put_in_force(
