@@ -255,7 +255,7 @@ class Governance:
         said, standing = self.said, self.standing
         if said is None or standing is None:
             raise CannotFollow("no policy is in force yet. First: inglenook apply POLICY")
-        community = said.community
+        community = said.community.judged_by(self._limits())
         find: Find = partial(self._successions.find, asked, community)
         return said, await self._provisioner.plan(community, standing.people(), find=find)
 
