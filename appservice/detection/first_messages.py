@@ -1,7 +1,8 @@
 """The first messages of newcomers are read before everybody sees them: what came before the homeserver held them back goes.
 
 Power levels prevent nearly all of it. What is written in the moment before they hold, or by somebody for whom they have
-no room, is taken away kindly, and given back. Never from somebody in distress, and never what asks for help.
+no room, is taken away kindly, and given back. Never from somebody in distress or who asked us to be quiet, and
+never what asks for help.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class FirstMessages:
             return  # what was found late stands already: people have read it
         if facts.in_distress(event.sender) or moderates(room, facts, event.sender):
             return
+        if event.sender in facts.quiet:
+            return  # their words could not be given back
         redact = Redact(**of_way(item, self.name), room_id=event.room_id, event_id=event.event_id, reason=self.name)
         yield redact
         if event.replaces is not None:

@@ -240,10 +240,15 @@ class Lanes:
             for effect in effects
         ]
 
-    async def enact(self, effects: Sequence[Effect]) -> None:
-        """Take effects that no event decided: a deadline, or another effect. Raises `StoreRefused`; ask again then."""
+    async def enact(self, effects: Sequence[Effect], beside: Commit | None = None) -> None:
+        """Take effects that no event decided: a deadline, or another effect; `beside` becomes true with them.
+
+        Raises `StoreRefused`: then nothing is true, and what can be put back in memory is. Ask again.
+        """
         wanted = [effect for effect in effects if not _switched_off(effect)]
         handled = _Handled()
+        if beside is not None:
+            handled.commit.add(beside)
         self._decided(wanted, wanted[0].source if wanted else "", self._clock.now_ms(), handled)
         try:
             await self._database.commit(handled.commit)

@@ -116,9 +116,11 @@ class DriftBook:
         now = self._episodes.get(episode.event_id)
         if now is not None and now.times != episode.times:
             return Commit()
-        if done == "put_back":
+        rows = self._keep(replace(episode, done=done))
+        if done == "put_back" and episode.place in self._standing:
             self._standing.discard(episode.place)
-        return self._keep(replace(episode, done=done))
+            rows.undo.append(lambda: self._standing.add(episode.place))
+        return rows
 
     def _lately(self, room_id: str, key: StateKey, sender: str, now: int) -> Episode | None:
         for episode in self._episodes.values():
@@ -128,8 +130,18 @@ class DriftBook:
         return None
 
     def _keep(self, episode: Episode) -> Commit:
+        before = self._episodes.get(episode.event_id)
         self._episodes[episode.event_id] = episode
-        return Commit(drifts=[{"homeserver": self._homeserver, **asdict(episode)}])
+
+        def undo() -> None:
+            if self._episodes.get(episode.event_id) is not episode:
+                return  # it was changed again since, and that has rows of its own
+            if before is not None:
+                self._episodes[episode.event_id] = before
+            else:
+                del self._episodes[episode.event_id]
+
+        return Commit(drifts=[{"homeserver": self._homeserver, **asdict(episode)}], undo=[undo])
 
     def _forget(self, now: int) -> None:
         old = [one for one in self._episodes.values() if one.last_ms <= now - COUNTED_MS and one.done == "put_back"]
@@ -164,15 +176,22 @@ class DriftBook:
         """Return how long to wait before it is put right again."""
         return wait_ms(self._put_right[place], self._clock.now_ms())
 
-    def may_tell(self, place: Place, what: str) -> bool:
-        """Whether people are told `what` of a room and aspect now; if so, it is noted."""
+    def may_tell(self, place: Place, what: str) -> tuple[bool, Commit]:
+        """Return whether people are told `what` of a room and aspect now, and what takes back that this was noted."""
         now = self._clock.now_ms()
-        if (what == "stands" and place in self._standing) or self._told.get((place, what), 0) > now - TELL_AGAIN_MS:
-            return False
+        was = self._told.get((place, what), 0)
+        if (what == "stands" and place in self._standing) or was > now - TELL_AGAIN_MS:
+            return False, Commit()
         self._told[place, what] = now
         if what == "stands":
             self._standing.add(place)
-        return True
+
+        def undo() -> None:
+            self._told[place, what] = was
+            if what == "stands":
+                self._standing.discard(place)
+
+        return True, Commit(undo=[undo])
 
     @property
     def counts(self) -> dict[str, int]:

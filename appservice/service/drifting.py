@@ -42,7 +42,6 @@ class DriftWatch:
         self._provisioner = core.provisioner
         self._governance = core.governance
         self._lanes = core.lanes
-        self._database = core.database
         self._begun = False
         self._community: DesiredCommunity | None = None
         self._work: dict[str, asyncio.Task[None]] = {}
@@ -113,12 +112,22 @@ class DriftWatch:
             if key in found and found[key].of_newcomers:
                 self.newcomers_moved(room_id)
                 rows.add(self.book.no_longer(room_id, key))
+            elif key not in found and self._is_our_repair(room_id, key):
+                self._wake(room_id)  # settled together with the card that tells of it
             elif key not in found:
                 rows.add(self.book.no_longer(room_id, key))
             elif room is not None and key in written:
                 rows.add(self.book.seen(room_id, self._community.id, room.group, found[key], written[key]))
                 self._wake(room_id)
         return rows
+
+    def _is_our_repair(self, room_id: str, key: StateKey) -> bool:
+        """Whether what is as it should be came so while we were putting right this room, and no whole plan was applied."""
+        return room_id in self._work and not self._provisioner.applying and self._is_ours(room_id, key)
+
+    def _is_ours(self, room_id: str, key: StateKey) -> bool:
+        written = self._projection.written(room_id).get(key)
+        return written is not None and written.sender in self._ghosts
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
@@ -153,13 +162,14 @@ class DriftWatch:
 
     async def _see_to(self, room_id: str) -> float | None:
         """Put right what is to be put right, tell what is to be told; return seconds until there is more to do, if so."""
-        community = self._community
-        if community is None:
+        if self._community is None:
             return None
         found: dict[StateKey, Deviation] = {}
         seen: list[Episode] = []  # what we do may have come back to us before it is answered
 
         def look() -> Plan:
+            community = self._community  # as it holds when it is our turn: another may have been applied till then
+            assert community is not None
             seen.extend(self.book.open_in(room_id))
             wanted = self._governance.with_newcomers(community)
             found.update({one.key: one for one in self._observer.deviations(wanted, room_id)})
@@ -174,9 +184,7 @@ class DriftWatch:
         if applied is None:
             return None  # a person has to look at the policy first; then all of it is done at once
         rows, cards = self._outcome(room_id, seen, found, applied)
-        await self._database.commit(rows)
-        if cards:
-            await self._lanes.enact(cards)
+        await self._lanes.enact(cards, beside=rows)  # together: nobody would be told of what is seen to already
         waits = [
             self.book.wait_ms(one.place) / 1000 or _AGAIN_S
             for one in self.book.open_in(room_id)
@@ -209,7 +217,8 @@ class DriftWatch:
         for episode in seen:
             deviation = found.get(episode.key)
             if deviation is None or made.get(episode.key) == "done":
-                told = "put_back" if episode.key in made else ""
+                ours = episode.key in made or self._is_ours(room_id, episode.key)  # perhaps in a life that ended then
+                told = "put_back" if ours else ""
                 rows.add(self.book.settle(episode, "put_back"))
             elif deviation.change is None:
                 told = "final"
@@ -222,8 +231,10 @@ class DriftWatch:
                 rows.add(self.book.settle(episode, "failed"))
             else:
                 told = "contested"
-            if told and episode.done == "seen" and self.book.may_tell(episode.place, told):
-                cards.append(self._card(episode, told))
+            if told and episode.done == "seen":
+                may, noted = self.book.may_tell(episode.place, told)
+                rows.add(noted)
+                cards += [self._card(episode, told)] if may else []
         return rows, cards
 
     def _card(self, episode: Episode, told: str) -> Card:

@@ -41,6 +41,8 @@ log = structlog.get_logger()
 _LANE = "policy"
 #: From what was in force and what is now: rows to commit with it, and what starts on them.
 Told = Callable[[Said, Said], tuple[Commit, Callable[[], None]]]
+#: Files made from those in force at the moment when they are applied, so that nothing applied meanwhile is taken back.
+Anew = Callable[[Said], PolicyFiles]
 
 
 class Governance:
@@ -182,17 +184,21 @@ class Governance:
 
     async def apply(
         self,
-        files: PolicyFiles,
+        files: PolicyFiles | Anew,
         consent: Consent | None = None,
         progress: Progress | None = None,
         *,
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
-        """Put `files` in force and make the homeserver follow; return what came of it, and the number it can be undone by.
+        """Put `files` (or what they make of what is in force by then) in force and make the homeserver follow; return what
+        came of it, and the number it can be undone by.
 
         Raises `BadPolicy`, `Moved`, `Refused`, `HomeserverError`, `StoreRefused`: then nothing is done.
         """
         async with self._changing:
+            if not isinstance(files, PolicyFiles):
+                assert self.said is not None  # only a policy in force can be changed
+                files = files(self.said)
             return await self._put_in_force(files, consent or Consent(), progress, proposed=proposed)
 
     async def _put_in_force(
@@ -251,7 +257,7 @@ class Governance:
         said, standing = self.said, self.standing
         if said is None or standing is None:
             raise CannotFollow("no policy is in force yet. First: inglenook apply POLICY")
-        community = self.with_newcomers(said.community)
+        community = self.with_newcomers(said.community.judged_by(self._limits()))
         return said, await self._successions.plan(asked, community, standing.people(), self._provisioner)
 
     async def follow(

@@ -289,8 +289,7 @@ class RoomPlans:
 
     async def _begin(self, effect: ApplyPlan, proposal: Proposal) -> None:
         """Put in force what it says; from its commit on the plan has begun, whatever becomes of us."""
-        governance, said = self._core.governance, self._core.governance.said
-        assert said is not None  # only a policy's handlers decide
+        governance = self._core.governance
         begun = replace(proposal, state=PlanState.BEGUN)
         rows = self.book.keep(begun)
         back = rows.undo.pop()
@@ -300,10 +299,11 @@ class RoomPlans:
             if proposal.what == "undo":
                 await governance.undo(proposal.undoes, consent, proposed=proposed)
             elif proposal.what == "set":
-                layers, _ = _with(said, proposal)
-                await governance.apply(replace(said.files, layers=layers), consent, proposed=proposed)
+                await governance.apply(
+                    lambda said: replace(said.files, layers=_with(said, proposal)[0]), consent, proposed=proposed
+                )
             else:
-                await governance.apply(said.files, consent, proposed=proposed)
+                await governance.apply(lambda said: said.files, consent, proposed=proposed)
         except BaseException:
             if not proposed.written:
                 back()

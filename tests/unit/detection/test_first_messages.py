@@ -74,8 +74,9 @@ def test_an_edit_goes_without_being_given_back() -> None:
         (item(origin=Origin.GAP), facts()),
         (item("m.reaction"), facts()),
         (item(), facts(concerns={SAM: (ConcernFact("suicide", 3, NOW),)})),
+        (item(), facts(quiet=frozenset({SAM}))),
     ],
-    ids=["who moderates", "elsewhere", "found late", "a reaction", "in distress"],
+    ids=["who moderates", "elsewhere", "found late", "a reaction", "in distress", "asked us to be quiet"],
 )
 def test_nothing_is_taken(said: EventInput, known: Facts) -> None:
     assert list(FirstMessages().handle(said, known)) == []

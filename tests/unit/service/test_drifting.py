@@ -14,8 +14,9 @@ import pytest
 from appservice.flow import Card, Event, EventInput, Origin
 from appservice.intake import Projection
 from appservice.provisioning import Applied, Made, Observer
+from appservice.service import drifting
 from appservice.service.drifting import DriftWatch
-from appservice.store import Commit, Database, read_drifts
+from appservice.store import Commit, Database, StoreRefused, read_drifts
 from policies.changes import Change, SetState
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
@@ -51,7 +52,8 @@ class World:
         for room in self.community.rooms:
             self.projection.replace(self.ids[room.key], self._events(room.key))
         self.number = 0
-        self.refuses = self.unassessed = False
+        self.refuses = self.unassessed = self.dies = False
+        self.store_refuses = self.dying = 0
         self.made: list[SetState] = []
         self.told: list[Card] = []
         nothing: Any = SimpleNamespace()
@@ -74,6 +76,7 @@ class World:
         self.watch.follow(self.community)
         self.watch.begin()
         self.database = database
+        self.enacting = 0
 
     def _events(self, key: str) -> list[Event]:
         room = self.community.room(key)
@@ -98,8 +101,23 @@ class World:
                 await self.happens(change.type, change.after, GHOSTS.steward, change.room)
         return applied
 
-    async def _enact(self, effects: list[Card]) -> None:
+    async def _enact(self, effects: list[Card], beside: Commit) -> None:
+        """As the lanes do it: all of it true at once, or nothing of it, and memory as before."""
+        if self.dies:
+            self.dying += 1
+            await asyncio.Event().wait()
+        try:
+            if self.store_refuses:
+                self.store_refuses -= 1
+                raise StoreRefused("full")
+            self.enacting += 1
+            await self.database.commit(beside)
+        except StoreRefused:
+            for undo in reversed(beside.undo):
+                undo()
+            raise
         self.told += effects
+        self.enacting -= 1
 
     async def happens(self, kind: str, content: Any, sender: str = KIT, group: str = "bereaved") -> str:
         """A piece of state comes by the stream."""
@@ -119,7 +137,9 @@ class World:
         raise AssertionError("it is never quiet")
 
     def _busy(self) -> bool:
-        return any(one.done == "seen" and not self.watch.book.wait_ms(one.place) for one in self._open())
+        return self.enacting > 0 or any(
+            one.done == "seen" and not self.watch.book.wait_ms(one.place) for one in self._open()
+        )
 
     def _open(self) -> list[Any]:
         return [one for room in self.watch.book.open_rooms() for one in self.watch.book.open_in(room)]
@@ -328,4 +348,66 @@ async def test_while_what_was_cut_off_is_being_finished_nothing_is_put_back(data
     world.watch.begin()
     await world.quiet()
     assert [change.type for change in world.made] == [RULES]
+    await world.watch.close()
+
+
+@pytest.mark.parametrize(("kind", "content", "told"), [(NAME, {"name": "Corner"}, "stands"), (RULES, OPEN, "put_back")])
+async def test_people_are_told_what_became_of_drift_though_the_store_refuses_at_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch, kind: str, content: Any, told: str
+) -> None:
+    monkeypatch.setattr(drifting, "_AGAIN_S", 0.01)
+    world = World(database)
+    world.store_refuses = 2
+    await world.happens(kind, content)
+    async with asyncio.timeout(10):
+        while not world.told:
+            await asyncio.sleep(0.01)
+    assert [card.text for card in world.told] == [f"card.drift.{told}"]
+    assert [one["done"] for one in await world.rows()] == [told]
+    await world.watch.close()
+
+
+@pytest.mark.parametrize(("kind", "content", "told"), [(NAME, {"name": "Corner"}, "stands"), (RULES, OPEN, "put_back")])
+async def test_what_was_not_told_before_a_death_is_told_in_the_next_life(
+    database: Database, kind: str, content: Any, told: str
+) -> None:
+    world = World(database)
+    world.dies = True
+    await world.happens(kind, content)
+    async with asyncio.timeout(10):
+        while world.dying != 1:
+            await asyncio.sleep(0.01)
+    await world.watch.close()
+    assert [row["done"] for row in await world.rows()] == ["seen"]
+    later = World(database)
+    if told == "stands":
+        later.projection.apply(later._event("!bereaved", kind, "", content, KIT, "$event1"))
+    await later.watch.book.load(database)
+    later.watch.begin()
+    await later.quiet()
+    assert [card.text for card in later.told] == [f"card.drift.{told}"]
+    await later.watch.close()
+
+
+async def test_a_repair_that_waited_for_an_apply_follows_the_policy_that_holds_by_then(database: Database) -> None:
+    world = World(database)
+    under_way, repair = asyncio.Event(), world.core.governance.repair
+
+    async def in_turn(look: Callable[[], Plan]) -> Applied:
+        await under_way.wait()
+        return await repair(look)
+
+    world.watch._governance.repair = in_turn  # type: ignore[method-assign]
+    shut = {"history_visibility": "invited"}
+    key = ("m.room.history_visibility", "")
+    await world.happens(key[0], shut)
+    await asyncio.sleep(0)
+    rooms = tuple(
+        replace(room, state={**room.state, key: shut}) if room.key == "bereaved" else room
+        for room in world.community.rooms
+    )
+    world.watch.follow(replace(world.community, rooms=rooms))  # a person says in the policy what was done by hand
+    under_way.set()
+    await world.quiet()
+    assert world.made == []
     await world.watch.close()

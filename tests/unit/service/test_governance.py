@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.policy_files import BadPolicy, read_files
+from appservice.service.succession import Asked
 from appservice.service.upkeep import EVIDENCE_KEPT_MS, Upkeep
 from appservice.store import Commit
+from policies.desired import DesiredCommunity
+from policies.people import People
+from policies.plan import Plan
 from policies.saved import people_digest
 from tests.support.governed import Governed, KilledHere, example, governed
 from tests.support.house import fresh_store
@@ -86,6 +91,32 @@ async def test_a_policy_cannot_loosen_the_limit_by_which_it_is_judged(tmp_path: 
             await house.governance.apply(example(without=1, edit={"\nroles:\n": stricter}))
         await house.governance.apply(example(edit={"\nroles:\n": looser}))
         assert (await house.governance.apply(example(without=4, edit={"\nroles:\n": looser})))[0].settled
+
+
+async def test_the_first_policy_does_not_loosen_by_its_own_limits_what_a_new_room_for_an_old_one_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looser = "  limits: {removals: {percent: 50, because: The project ends, approved_by: deputy}}\n\nroles:\n"
+    store = fresh_store(tmp_path)
+    async with governed(store) as house:
+        await house.governance.apply(example())
+        house.everybody_comes()
+        homeserver = house.homeserver
+    (tmp_path / "new").mkdir()
+    async with governed(fresh_store(tmp_path / "new"), homeserver) as house:
+        await house.governance.begin_with(example(without=4, edit={"\nroles:\n": looser}))
+        planned = house.provisioner.plan
+
+        async def plan(community: DesiredCommunity, people: People, **_: Any) -> Plan:
+            return await planned(community, people)
+
+        monkeypatch.setattr(house.provisioner, "plan", plan)
+        monkeypatch.setattr(house.governance, "_successions", SimpleNamespace(find=lambda *_: None))
+        assert (await house.governance.plan_following(Asked("carers-lounge"))).too_much()
+        with pytest.raises(Refused, match="removed"):
+            await house.governance.follow(
+                Asked("carers-lounge"), Consent(allow=frozenset({"demotions"}), because="The project ends")
+            )
 
 
 async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from appservice.flow import (
     ApplyPlan,
@@ -124,6 +126,12 @@ class Desk:
         lounge = next(one for one in rooms.values() if one.state[MANAGED_TYPE, ""].get("group") == "carers-lounge")
         self.life.homeserver._put_member(lounge, user_id, "join")
 
+    def leaves(self, user_id: str) -> None:
+        """Somebody leaves every room, or declines its invite."""
+        for room in list(self.life.homeserver.rooms.values()):
+            if user_id in room.members:
+                self.life.homeserver._put_member(room, user_id, "left")
+
     @property
     def capacity(self) -> object:
         assert self.governance.said is not None
@@ -220,6 +228,35 @@ async def test_an_undo_that_is_proposed_again_is_about_the_same_one(tmp_path: Pa
         (again,) = made.enacted
         assert isinstance(again, ProposePlan)
         assert (made.state(undo), again.what, again.undoes) == (PlanState.MOVED, "undo", 2)
+
+
+async def test_a_yes_does_not_take_back_a_people_file_that_is_being_applied_meanwhile(tmp_path: Path) -> None:
+    robin = f"@late-robin:{SERVER}"
+    people = yaml.safe_load(example().people)
+    del people["people"][robin]
+    async with desk(fresh_store(tmp_path)) as made:
+        made.leaves(robin)  # nothing is left to be done for the people file, so that the yes is for the very same plan
+        plan = await made.asked()
+        provisioner, planning = made.life.provisioner, made.life.provisioner.plan
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def wait(*given: Any, **more: Any) -> Plan:
+            provisioner.plan = planning  # type: ignore[method-assign]
+            begun.set()
+            await go_on.wait()
+            return await planning(*given, **more)
+
+        provisioner.plan = wait  # type: ignore[method-assign]
+        applied = asyncio.create_task(made.governance.apply(replace(example(), people=yaml.safe_dump(people).encode())))
+        await begun.wait()
+        yes = asyncio.create_task(made.yes(plan))
+        while not made.governance._changing._waiters:
+            await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(applied, yes)
+        assert made.governance.standing is not None
+        assert not made.governance.standing.admits("leeds-carers", "carers-lounge", robin)
+        assert made.capacity == 12
 
 
 async def test_whoever_lost_the_role_since_the_tap_does_nothing(tmp_path: Path) -> None:
