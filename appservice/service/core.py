@@ -243,8 +243,6 @@ class Core:
         self.direct_rooms.community = said.community.id
         self.reading.follow(said.community)
         self.direct_rooms.reaches = said.community.reach.lets
-        doors = Doors(capacities)
-        self.lanes.doorkeepers = (doors,)
         self.lanes.handlers = (
             concern(),
             LateEdits(),
@@ -252,7 +250,7 @@ class Core:
             slow_mode(said.policy, self.turns),
             media(said.policy),
             FirstMessages(),
-            doors,
+            Doors(capacities),
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours, lifetimes),
             JoinWords(capacities),
             Invitations(),
