@@ -163,7 +163,8 @@ async def test_a_new_room_takes_the_place_of_an_old_one_with_all_that_belongs_to
 
         # Who is taken off the list leaves the rooms before it, too: what was said there could be read.
         listed = charity.people.read_text(encoding="utf-8")
-        assert (taken := listed.replace(f'"@{ROBIN}:', '"@somebody-else:')) != listed
+        taken = listed.replace(f'"@{ROBIN}:', '"@somebody-else:')
+        assert taken != listed
         charity.people.write_text(taken, encoding="utf-8")
         planned_lines = (await charity.plan()).lines
         assert sum("is taken out of the old room, too" in line for line in planned_lines) == 2
