@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import monotonic
 from urllib.parse import quote
 
@@ -48,10 +49,11 @@ async def run(settings: Settings) -> Figure:
                     bare.append([])
                     ours.append([])
                     for _ in range(AUDITS):
-                        for name, times, work in (
-                            ("bare", bare, lambda: _bare(stage, rooms)),
+                        works: tuple[tuple[str, list[list[float]], Callable[[], Awaitable[None]]], ...] = (
+                            ("bare", bare, partial(_bare, stage, rooms)),
                             ("ours", ours, core.governance.audit),
-                        ):
+                        )
+                        for name, times, work in works:
                             busy, began = stage.homeserver.cpu_seconds(), monotonic()
                             await work()
                             times[-1].append(monotonic() - began)

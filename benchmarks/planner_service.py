@@ -23,6 +23,7 @@ from appservice.provisioning import Applier, Observer, Provisioner
 from appservice.service.clock import SystemClock
 from appservice.service.governance import Governance
 from appservice.service.policy_files import PolicyFiles
+from appservice.service.succession import Successions
 from appservice.store import Commit, Database, Questions
 from appservice.store.migrate import upgrade
 from benchmarks.planner_world import (
@@ -36,6 +37,7 @@ from benchmarks.planner_world import (
     people_with,
     policy_text,
 )
+from policies.observed import HomeserverReach
 
 GHOSTS = Ghosts(*IDENTITIES)
 
@@ -76,10 +78,13 @@ async def _measured(rooms: int, members: int, database: Database) -> dict[str, A
     outbox = Outbox(SERVER, database, questions, {}, clock, Pace())
     lanes = Lanes(SERVER, database, questions, projection, (), outbox, client, GHOSTS, clock)
     observer = Observer(client, admin, projection, lanes, GHOSTS, (rf"^#bench-.*:{SERVER}$",))
-    observer._admin_capability = True  # as it is known after the first plan of a life
-    provisioner = Provisioner(observer, Applier(client, observer, GHOSTS, guardian, audit), GHOSTS)
+    # As both are known after the first plan of a life.
+    observer._admin_capability = True
+    observer.openness = HomeserverReach(answers=False, told=True)
+    provisioner = Provisioner(observer, Applier(client, admin, observer, GHOSTS, guardian, audit), GHOSTS)
+    successions = Successions(client, observer, GHOSTS, lambda _room_id: 0)
     governance = Governance(
-        SERVER, GHOSTS, database, questions, provisioner, audit, clock, lambda _said, _standing: None
+        SERVER, GHOSTS, database, questions, provisioner, audit, clock, successions, lambda _said, _standing: None
     )
     await database.commit(Commit(approvals=_approvals(rooms, members)))
     await governance.begin_with(files(rooms))
