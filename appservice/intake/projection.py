@@ -195,17 +195,24 @@ class Projection:
         room = _Room(RoomFacts(room_id), moves=self.moves(room_id) + 1)
         removed = self._once_removed(room_id)
         self._removed_before.pop(room_id, None)
+        before = self._rooms[room_id].members if room_id in self._rooms else {}
+        asking: list[str] = []  # of whom this room has not heard yet; our own invite is a person's yes
         for event in sorted(events, key=lambda one: one.type != "m.room.create"):
             if event.type == "m.room.member" and event.state_key:
+                if event.state_key not in before and event.sender not in self._ghosts:
+                    asking.append(event.state_key)
                 self._note(room_id, room, event.state_key, self._membership(event, event.state_key in removed))
             else:
                 self._move(room, event)
         known = self.written(room_id)
         for at, one in room.written.items():
-            if not one.cause and (before := known.get(at)) is not None and before.event_id == one.event_id:
-                room.written[at] = before  # the stream told of the redaction itself
+            if not one.cause and (was := known.get(at)) is not None and was.event_id == one.event_id:
+                room.written[at] = was  # the stream told of the redaction itself
         # A state tells of who knocks that they knock, and not that a person took them out before.
         room.taken_out |= {one for one in removed if room.members.get(one) in _ASKING}
+        room.taken_out |= {
+            one for one in asking if room.members.get(one) in _ASKING and self._removed_earlier(room, one)
+        }
         self._put(room)
         person = room.facts.create.get(FOR_FIELD)
         if isinstance(person, str):
@@ -229,6 +236,18 @@ class Projection:
         if room is None:
             return set(before)
         return before | room.taken_out | {one for one, membership in room.members.items() if membership == REMOVED}
+
+    def _removed_earlier(self, room: _Room, user_id: str) -> bool:
+        """Whether a person took somebody out of a room whose place this one takes: the last one that knows them says so."""
+        seen = {room.facts.room_id}
+        while (before := _predecessor(room)) is not None and before not in seen:
+            seen.add(before)
+            if (earlier := self._rooms.get(before)) is None:
+                return False
+            room = earlier
+            if (membership := room.members.get(user_id)) is not None:
+                return membership == REMOVED or user_id in room.taken_out
+        return False
 
     def _reach(self, room: _Room, user_id: str) -> Commit:
         """In a person's direct room, their membership says whether they can be told something."""
@@ -293,6 +312,8 @@ class Projection:
         known = room.members.get(user_id)
         removed = bool(room.facts.creator) and (known == REMOVED or user_id in room.taken_out)
         membership = self._membership(event, removed)
+        if known is None and membership in _ASKING:
+            removed = self._removed_earlier(room, user_id)
         if membership == known:
             return None
         self._note(event.room_id, room, user_id, membership)
@@ -371,8 +392,7 @@ class Projection:
     @staticmethod
     def _is_followed(room: _Room, by: _Room | None) -> bool:
         """Whether another room was made to take the place of this one, which is not closed yet."""
-        before = by.facts.create.get("predecessor") if by is not None else None
-        return isinstance(before, Mapping) and before.get("room_id") == room.facts.room_id
+        return by is not None and _predecessor(by) == room.facts.room_id
 
     def _holds(self, room: _Room | None) -> bool:
         """Whether one of us is in a room, so that it can stand for something."""
@@ -397,6 +417,13 @@ class Projection:
 
     def _member_row(self, room_id: str, user_id: str, membership: str) -> dict[str, Any]:
         return {"homeserver": self._homeserver, "room_id": room_id, "user_id": user_id, "membership": membership}
+
+
+def _predecessor(room: _Room) -> str | None:
+    """The id of the room whose place this one was made to take."""
+    said = room.state.get(("m.room.create", ""), {}).get("predecessor")
+    found = said.get("room_id") if isinstance(said, Mapping) else None
+    return found if isinstance(found, str) else None
 
 
 def _room_from(room_id: str, record: Mapping[str, Any]) -> _Room:

@@ -363,6 +363,8 @@ def _observed(facts: RoomFacts, key: RoomKey, only: Ghosts | None = None) -> Obs
     if REMOVED in wanted.values():  # looked for first: there are hundreds of thousands of members, and few such ones
         gone: Membership = "left"
         members |= dict.fromkeys((one for one, membership in wanted.items() if membership == REMOVED), gone)
+    # Whom a person took out comes back by a person's yes: that they knock does not make us ask them in.
+    members |= dict.fromkeys((one for one in facts.taken_out if wanted.get(one) == "knock"), "left")
     return ObservedRoom(
         room_id=facts.room_id,
         key=key,
