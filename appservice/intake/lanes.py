@@ -174,7 +174,12 @@ class Lanes:
     def _handle(self, item: EventInput, into: _Handled) -> None:
         event = item.event
         before = None
-        if event.state_key is not None:
+        # A redaction with a state key empties its target like any other one.
+        emptied = self._projection.redact(event) if event.type == "m.room.redaction" else None
+        if emptied is not None:
+            into.commit.add(emptied)
+            into.commit.add(self.moved(item))
+        elif event.state_key is not None:
             before = self._projection.membership(event.room_id, event.state_key)
             # What the gap check found may be older than what we saw since: its room was read instead.
             pushed = item.origin is Origin.PUSH
@@ -183,9 +188,6 @@ class Lanes:
                 into.commit.add(moved)
             if event.type != "m.room.member":
                 into.commit.add(self.moved(item))
-        elif event.type == "m.room.redaction" and (emptied := self._projection.redact(event)) is not None:
-            into.commit.add(emptied)
-            into.commit.add(self.moved(item))
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
         if event.sender in self._ghosts or not (facts.room.managed or _asks_us_in(self._ghosts, event)):

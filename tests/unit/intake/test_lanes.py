@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appservice.flow import Origin
+from appservice.flow import EventInput, Origin
 from appservice.intake import Projection
 from appservice.matrix import Unreachable
 from appservice.store import Commit, StoreRefused
@@ -277,6 +277,31 @@ async def test_messages_found_by_the_gap_check_need_no_reading(house: House) -> 
     await house.lanes.accept(inputs(house, message("$1", "bad"), origin=Origin.GAP))
     assert len(house.homeserver.calls) == calls
     assert house.lanes.recovered == 1
+
+
+# -- redactions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"state_key": "x"}, {"state_key": ""}], ids=["message", "state", "state without key"]
+)
+async def test_a_redaction_that_empties_a_setting_is_seen_also_where_it_was_sent_as_state(
+    house: House, more: dict[str, str]
+) -> None:
+    moved: list[str] = []
+
+    def noted(item: EventInput) -> Commit:
+        moved.append(item.id)
+        return Commit()
+
+    house.lanes.moved = noted
+    guests = {"type": "m.room.guest_access", "state_key": "", "content": {"guest_access": "forbidden"}}
+    redaction = {"type": "m.room.redaction", "content": {"redacts": "$guests"}, **more}
+    await house.lanes.accept(inputs(house, {**message("$guests"), **guests}, {**message("$gone"), **redaction}))
+    room = house.projection.room(GROUP)
+    assert room is not None
+    assert room.state["m.room.guest_access", ""] == {}
+    assert moved == ["$guests", "$gone"]
 
 
 # -- the algebra -------------------------------------------------------------------------------------------------------
