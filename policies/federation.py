@@ -16,8 +16,10 @@ from policies.schema import Group, Policy
 __all__ = [
     "Reach",
     "homeserver_settings",
+    "host_of",
     "reach_of_community",
     "reach_of_group",
+    "same_server",
     "settings_for",
     "shared_groups",
     "stays_by_nature",
@@ -46,18 +48,18 @@ class Reach:
         return self.admits(user_id.partition(":")[2])
 
     def admits(self, server: str) -> bool:
-        """Return whether people of a server may be there."""
+        """Return whether people of a server may be there, however its name is written (`same_server`)."""
         if server == self.home:
             return True
         if self.mode == "open":
             # A server list knows no ports, so neither does this: what is kept out is kept out on every port.
-            return _host(server) not in {_host(one) for one in self.deny}
-        return server in self.servers
+            return host_of(server) not in map(host_of, self.deny)
+        return any(same_server(server, one) for one in self.servers)
 
     def covers(self, other: Reach) -> bool:
         """Return whether people of every server that `other` admits are admitted here."""
         if other.mode == "open":
-            return self.mode == "open" and set(self.deny) <= set(other.deny)
+            return self.mode == "open" and set(map(host_of, self.deny)) <= set(map(host_of, other.deny))
         return all(map(self.admits, other.servers))
 
     def server_acl(self) -> dict[str, object]:
@@ -66,10 +68,10 @@ class Reach:
         Server lists are compared with names without their ports (specification, `m.room.server_acl`). Synapse itself
         looks for its own name with its port before it accepts a list.
         """
-        own = list(dict.fromkeys((self.home, _host(self.home))))
+        own = list(dict.fromkeys((self.home, host_of(self.home))))
         if self.mode == "open":
-            return {"allow": ["*"], "deny": sorted({_host(one) for one in self.deny}), "allow_ip_literals": False}
-        others = sorted({_host(one) for one in self.servers})
+            return {"allow": ["*"], "deny": sorted(set(map(host_of, self.deny))), "allow_ip_literals": False}
+        others = sorted(set(map(host_of, self.servers)))
         return {"allow": [*own, *(one for one in others if one not in own)], "deny": [], "allow_ip_literals": False}
 
 
@@ -131,8 +133,14 @@ _NOTHING_ELSE: Final[Mapping[str, Any]] = {
 }
 
 
-def _host(server: str) -> str:
-    return server.partition(":")[0]
+def host_of(server: str) -> str:
+    """Return the host that a server's name leads to: one name for all its spellings, in capitals or with a last dot."""
+    return server.partition(":")[0].rstrip(".").lower()
+
+
+def same_server(one: str, other: str) -> bool:
+    """Return whether two names lead to the same server; its port counts."""
+    return host_of(one) == host_of(other) and one.partition(":")[2] == other.partition(":")[2]
 
 
 def _sorted(servers: tuple[str, ...]) -> tuple[str, ...]:

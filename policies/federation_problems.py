@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.federation import reach_of_community, reach_of_group, shared_groups, stays_by_nature
+from policies.federation import host_of, reach_of_community, reach_of_group, same_server, shared_groups, stays_by_nature
 from policies.findings import shown
 from policies.people import PeopleFile
 from policies.problems import Problem
@@ -57,7 +57,8 @@ def _community(policy: Policy, said: FederationSetting) -> Iterator[Problem]:
 
 def _servers(path: Path, servers: tuple[str, ...], home: str) -> Iterator[Problem]:
     for index, server in enumerate(servers):
-        if server == home:
+        # Servers are kept out without regard to their port: a list that denies our host would shut us out ourselves.
+        if same_server(server, home) or (path[-1] == "deny" and host_of(server) == host_of(home)):
             message = f"{shown(server)} is this community's own server"
             yield Problem((*path, index), message, "Remove it: its people take part in any case.")
         elif server in servers[:index]:

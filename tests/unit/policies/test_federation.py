@@ -96,6 +96,33 @@ def test_a_server_list_names_servers_without_their_ports_and_home_with_it_too() 
     assert not Reach(HOME, "open", (), (f"{STRANGER}:1",)).admits(f"{STRANGER}:2")
 
 
+@pytest.mark.parametrize(
+    "written", ["chat.trouble.example", "Chat.TROUBLE.example", "chat.trouble.example.", "chat.trouble.EXAMPLE.:8448"]
+)
+@pytest.mark.parametrize("denied", ["chat.trouble.example", "chat.trouble.example.", "chat.trouble.example:8449"])
+def test_a_server_that_is_kept_out_is_kept_out_however_its_name_is_written(written: str, denied: str) -> None:
+    reach = Reach(HOME, "open", deny=(denied,))
+    assert not reach.lets(f"@eve:{written}")
+    assert reach.lets(f"@rosa:{PARTNER}")
+    assert reach.server_acl()["deny"] == ["chat.trouble.example"]
+    assert reach.covers(Reach(HOME, "open", deny=(written,)))
+
+
+def test_a_partner_is_let_in_however_its_name_is_written_but_for_its_port() -> None:
+    reach = Reach(HOME, "partners", (f"{PARTNER}.",))
+    assert reach.server_acl()["allow"] == [HOME, PARTNER]
+    for written in (PARTNER, PARTNER.upper(), f"{PARTNER}."):
+        assert reach.lets(f"@rosa:{written}")
+    assert not reach.lets(f"@rosa:{PARTNER}:8449")
+    assert not reach.lets(f"@rosa:{OTHER}")
+
+
+@pytest.mark.parametrize("server", ["chat.example", "chat.example:8449"])
+def test_a_policy_that_would_keep_its_own_server_out_is_refused(server: str) -> None:
+    with pytest.raises(AssertionError, match="is this community's own server"):
+        policy(federation={**OPEN, "deny": [server]})
+
+
 @pytest.mark.parametrize("federation", [PARTNERS, OPEN])
 def test_no_room_that_leaves_names_one_that_stays(federation: Any) -> None:
     made = community(federation=federation)
