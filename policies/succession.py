@@ -44,12 +44,16 @@ __all__ = [
 
 def predecessor_of(room: ObservedRoom) -> str | None:
     """Return the id of the room whose place this one takes, None if there is none."""
-    later = room.state.get((PREDECESSOR_TYPE, ""))
-    found = later.get("predecessor_room_id") if later else None
-    if not isinstance(found, str):
-        first = room.create_content.get("predecessor")
-        found = first.get("room_id") if isinstance(first, Mapping) else None
-    return found if isinstance(found, str) else None
+    return next(iter(_predecessors(room)), None)
+
+
+def _predecessors(room: ObservedRoom) -> tuple[str, ...]:
+    """Return the ids of all rooms whose place this one takes: of the one that it took over last, and of the one before
+    that it was made to follow."""
+    later = room.state.get((PREDECESSOR_TYPE, ""), {}).get("predecessor_room_id")
+    first = room.create_content.get("predecessor")
+    made_for = first.get("room_id") if isinstance(first, Mapping) else None
+    return tuple(found for found in (later, made_for) if isinstance(found, str))
 
 
 def followed(rooms: Iterable[ObservedRoom], identities: Identities) -> frozenset[str]:
@@ -57,7 +61,8 @@ def followed(rooms: Iterable[ObservedRoom], identities: Identities) -> frozenset
     return frozenset(
         before
         for room in rooms
-        if (before := predecessor_of(room)) is not None and room.standing(identities) not in ("foreign", "gone")
+        if room.standing(identities) not in ("foreign", "gone")
+        for before in _predecessors(room)
     )
 
 
@@ -91,17 +96,17 @@ def unfinished(room: ObservedRoom, old: ObservedRoom | None, identities: Identit
 
 
 def earlier(room: ObservedRoom, room_of: Callable[[str], ObservedRoom | None]) -> tuple[ObservedRoom, ...]:
-    """Return the rooms before this one, the last one first.
+    """Return the rooms before this one, the last one first. A room that was taken over since hides none of them.
 
     room_of: what is known of a room, None for one that is not known to be ours.
     """
     chain, seen = [room], {room.room_id}
-    while (before := predecessor_of(chain[-1])) is not None and before not in seen:
-        old = room_of(before)
-        if old is None:
-            break
-        chain.append(old)
-        seen.add(before)
+    for later in chain:  # which grows
+        for before in _predecessors(later):
+            old = room_of(before) if before not in seen else None
+            seen.add(before)
+            if old is not None:
+                chain.append(old)
     return tuple(chain[1:])
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from policies.adoption import closes, why_not
 from policies.changes import Retire
-from policies.desired import MANAGED_TYPE
+from policies.desired import MANAGED_TYPE, PREDECESSOR_TYPE
 from policies.observed import ObservedRoom
-from policies.succession import TOMBSTONE
+from policies.succession import TOMBSTONE, earlier, followed, predecessor_of
 from tests.unit.plan.worlds import IDENTITIES, community_with, of_others, people_of, user
 
 ROOM = community_with({"hello": "open low"}, people_of({})).room("hello")
@@ -66,3 +66,17 @@ def test_a_plan_closes_a_room_when_its_tombstone_is_among_the_changes() -> None:
 
 def test_a_room_that_we_made_gets_a_new_one_instead() -> None:
     assert "inglenook upgrade hello" in str(refusal({}, creators=frozenset(IDENTITIES)))
+
+
+def test_a_room_that_was_taken_over_hides_none_of_the_rooms_before() -> None:
+    """Who left those is still not asked again, and who may not be in the group any more is taken out of them, too."""
+    taken_over = {"predecessor_room_id": "!others"}
+    first = replace(of_others({}), room_id="!first", creators=frozenset(IDENTITIES))
+    second = replace(first, room_id="!second", create_content={"predecessor": {"room_id": "!first"}})
+    third = replace(first, room_id="!third", create_content={"predecessor": {"room_id": "!second"}})
+    second = replace(second, state={**second.state, (PREDECESSOR_TYPE, ""): taken_over})
+    third = replace(third, state={**third.state, (PREDECESSOR_TYPE, ""): {"predecessor_room_id": "!more-of-others"}})
+    ours = {room.room_id: room for room in (first, second, third)}
+    assert predecessor_of(third) == "!more-of-others"
+    assert [room.room_id for room in earlier(third, ours.get)] == ["!second", "!first"]
+    assert followed([third, second], IDENTITIES) == {"!more-of-others", "!second", "!others", "!first"}
