@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policies.defaults import HistoryVisibility
 from policies.federation import reach_of_group
 from policies.intent import (
     first_messages_of,
@@ -17,9 +16,9 @@ from policies.intent import (
     words_only,
 )
 from policies.keeping import kept
-from policies.schema import CodeOfConduct, Group, Policy
+from policies.schema import Group, Policy
 
-__all__ = ["felt"]
+__all__ = ["felt", "still_so"]
 
 
 def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
@@ -29,49 +28,42 @@ def felt(before: Policy, after: Policy) -> Mapping[str, Mapping[str, str]]:
     code of conduct only its version is named here: what it says is told as it is when it is told.
     """
     found: dict[str, Mapping[str, str]] = {}
-    whole = dict(_felt_everywhere(before.community.code_of_conduct, after.community.code_of_conduct))
     for group_id, group in sorted(after.groups.items()):
         was = before.groups.get(group_id)
         if was is None:
             continue
-        told = dict(_felt(was, group, _history(before, was), _history(after, group))) | whole
-        listed = publish_of(after, group) == "directory"
-        if listed is not (publish_of(before, was) == "directory"):
-            told["new_publish"] = "listed" if listed else "unlisted"
+        old = dict(_matters(before, was))
+        told = {key: words for key, (value, words) in _matters(after, group) if value != old[key][0]}
         if told:
             found[group_id] = told
     return found
 
 
-def _felt_everywhere(was: CodeOfConduct | None, now: CodeOfConduct | None) -> Iterator[tuple[str, str]]:
-    if was != now:
-        yield "new_conduct", now.version if now is not None else "none"
+def still_so(told: Mapping[str, str], policy: Policy, group_id: str) -> Mapping[str, str]:
+    """Return what of `told`, which an earlier policy made so, this policy says of a group as well."""
+    group = policy.groups.get(group_id)
+    if group is None:
+        return {}
+    said = {key: words for key, (_, words) in _matters(policy, group)}
+    return {key: words for key, words in told.items() if said.get(key) == words}
 
 
-def _history(policy: Policy, group: Group) -> HistoryVisibility:
-    return history_of(group, federated=reach_of_group(policy, group).federates)
-
-
-def _felt(
-    was: Group, now: Group, history: HistoryVisibility, new_history: HistoryVisibility
-) -> Iterator[tuple[str, str]]:
-    if history != new_history:
-        yield "new_history", new_history
-    if join_rule_of(was) != join_rule_of(now):
-        yield "new_join", join_rule_of(now)
-    if posting_level_of(was) != posting_level_of(now):
-        yield "new_posting", "moderators" if posting_level_of(now) else "everybody"
-    if pause_of(was) != pause_of(now):
-        pause = pause_of(now)
-        yield "new_slow", str(pause) if pause is not None else "none"
-    if first_messages_of(was) != first_messages_of(now):
-        yield "new_first", str(first_messages_of(now) or "none")
-    if words_only(was) != words_only(now):
-        yield "new_media", "none" if words_only(now) else "allowed"
-    if pins_of(was) != pins_of(now):
-        yield "new_pins", pins_of(now)
-    if kept(was) != kept(now):
-        days = kept(now).days
-        yield "new_retention", str(days) if days is not None else "none"
-    if was.capacity != now.capacity:
-        yield "new_capacity", str(now.capacity) if now.capacity is not None else "none"
+def _matters(policy: Policy, group: Group) -> Iterator[tuple[str, tuple[object, str]]]:
+    """Yield all that members of a group feel: what is compared, and what is told of it."""
+    history = history_of(group, federated=reach_of_group(policy, group).federates)
+    yield "new_history", (history, history)
+    yield "new_join", (join_rule_of(group), join_rule_of(group))
+    level = posting_level_of(group)
+    yield "new_posting", (level, "moderators" if level else "everybody")
+    pause = pause_of(group)
+    yield "new_slow", (pause, str(pause) if pause is not None else "none")
+    yield "new_first", (first_messages_of(group), str(first_messages_of(group) or "none"))
+    yield "new_media", (words_only(group), "none" if words_only(group) else "allowed")
+    yield "new_pins", (pins_of(group), pins_of(group))
+    days = kept(group).days
+    yield "new_retention", (kept(group), str(days) if days is not None else "none")
+    yield "new_capacity", (group.capacity, str(group.capacity) if group.capacity is not None else "none")
+    conduct = policy.community.code_of_conduct
+    yield "new_conduct", (conduct, conduct.version if conduct is not None else "none")
+    listed = publish_of(policy, group) == "directory"
+    yield "new_publish", (listed, "listed" if listed else "unlisted")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -135,16 +135,24 @@ class Plan:
         return read
 
 
-def plan(community: DesiredCommunity, people: People, observed: Observed, identities: Identities) -> Plan:
+def plan(
+    community: DesiredCommunity,
+    people: People,
+    observed: Observed,
+    identities: Identities,
+    leave: Callable[[Change], bool] = lambda _change: False,
+) -> Plan:
     """Return what is to be done so that the homeserver holds the community as it should be. Pure: no I/O, no clock.
 
     community: as compiled from the policy and the same people. The order in which people and rooms are given means
     nothing. Rooms that are not ours, and state that no policy governs, are left alone; a room of ours whose group is
-    gone from the policy is noted and left standing.
+    gone from the policy is noted and left standing. leave: which changes are not to be made by this plan; they count for
+    none of its shares.
 
     Raises ValueError if one of our identities is among the people.
     """
     changes, notes = Planner(community, people, observed, identities).decide()
+    changes = tuple(change for change in changes if not leave(change))
     parts = shares(changes, community, observed, identities)
     return Plan(community.id, community.policy_digest, changes, notes, parts)
 

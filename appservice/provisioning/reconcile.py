@@ -79,9 +79,15 @@ class Provisioner:
         self.applying = False
 
     async def plan(
-        self, community: DesiredCommunity, people: People, *, audit: bool = False, find: Find | None = None
+        self,
+        community: DesiredCommunity,
+        people: People,
+        *,
+        audit: bool = False,
+        find: Find | None = None,
+        leave: Leave = lambda _change: False,
     ) -> Plan:
-        """Return what is to be done; with `audit`, every room is read first.
+        """Return what is to be done, but for what is to be left; with `audit`, every room is read first.
 
         find: says, by what is there, which rooms a person wants to have followed. Raises `HomeserverError`,
         `StoreRefused`, and what `find` raises.
@@ -91,7 +97,7 @@ class Provisioner:
         observed = await self._observer.look(community)
         if find is not None:
             observed = await self._observer.to_follow(community, observed, await find(observed))
-        return plan(community, people, observed, self._identities)
+        return plan(community, people, observed, self._identities, leave)
 
     def present(self, community: DesiredCommunity, people: People) -> Plan:
         """Return what is to be done as far as we know at this moment, without asking the homeserver anything."""

@@ -63,11 +63,12 @@ class Consent:
 class Proposed:
     """A plan that was proposed in a room and is put in force now: its number, and rows that become true with that.
 
-    `written`: whether they have.
+    `within`: the group whose room alone it touches, "" for all. `written`: whether they have become true.
     """
 
     number: int
     rows: Commit
+    within: str = ""
     written: bool = False
 
 

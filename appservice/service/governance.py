@@ -30,6 +30,7 @@ from policies.findings import Finding
 from policies.layers import layers_from_json, layers_to_json, notes_of
 from policies.limits import Limits
 from policies.load import out_of_date
+from policies.one_group import outside
 from policies.other_words import other_words
 from policies.plan import Plan
 from policies.risk import is_risky_where_people_are
@@ -149,15 +150,19 @@ class Governance:
 
     # -- another one -----------------------------------------------------------------------------------------------
 
-    async def plan(self, files: PolicyFiles, *, audit: bool = False, undoes: int | None = None) -> tuple[Said, Plan]:
+    async def plan(
+        self, files: PolicyFiles, *, audit: bool = False, undoes: int | None = None, within: str = ""
+    ) -> tuple[Said, Plan]:
         """Return what `files` say, and what would be done if they were applied; `undoes` which apply that undid.
+
+        within: the group whose room alone is touched, "" for all.
 
         Raises `BadPolicy`, `StoreRefused`, and `HomeserverError` where something must be looked up and cannot be.
         """
         said = await self._acceptable(files)
         standing = self._succeeding(said)
         judged = self.with_newcomers(said.community.judged_by(self._limits()))
-        planned = await self._provisioner.plan(judged, standing.people(), audit=audit)
+        planned = await self._provisioner.plan(judged, standing.people(), audit=audit, leave=outside(within))
         late = out_of_date(said.policy, files.policy, files.policy_name, self._assessing.today(said))
         told = replace(said, advice=(*said.advice, *late))
         other = other_words(self.said.policy, said.policy) if self.said is not None else ()
@@ -209,7 +214,8 @@ class Governance:
         undoes: int | None = None,
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
-        said, planned = await self.plan(files, undoes=undoes)
+        within = proposed.within if proposed is not None else ""
+        said, planned = await self.plan(files, undoes=undoes, within=within)
         lacking = await self._lacking(said, planned, undoes)
         if lacking is not None:
             raise lacking.refusal(said)
@@ -230,7 +236,7 @@ class Governance:
         self._take(said, standing, settled=False)
         self.held, self.waiting, self._unassessed = (), None, False
         start()
-        return await self._reconcile(first=planned, progress=progress), number
+        return await self._reconcile(first=planned, progress=progress, leave=outside(within)), number
 
     def _line(
         self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None
@@ -290,7 +296,7 @@ class Governance:
         assert self.said is not None
         return await self._history.take_number(self.said.community.id)
 
-    async def plan_undo(self, number: int | None) -> Undoing:
+    async def plan_undo(self, number: int | None, *, within: str = "") -> Undoing:
         """Return what undoing this apply (else the newest that stands) would be.
 
         Raises `NothingToUndo`, and as `plan`.
@@ -298,7 +304,7 @@ class Governance:
         if self.said is None:
             raise NothingToUndo("Nothing was applied yet, so there is nothing to undo.")
         past = await self._history.past(self.said, number)
-        said, planned = await self.plan(past.files, undoes=past.applied.number)
+        said, planned = await self.plan(past.files, undoes=past.applied.number, within=within)
         return Undoing(past, said, planned, what_stays(past.plan, planned, said.community))
 
     async def undo(

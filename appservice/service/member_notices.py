@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 from appservice.effects import Speaker
 from appservice.flow import Attempt, Clock, Done, Effect, Lane, Postponed, Refused, Result, TellGroup
 from appservice.service.policy_files import Said
 from appservice.store import Commit
-from policies.changes import SetListing, SetState
+from policies.changes import Change, SetListing, SetState
 from policies.desired import MANAGED_TYPE
-from policies.felt import felt
+from policies.drift import aspect_of
+from policies.felt import felt, still_so
 
 if TYPE_CHECKING:
     from appservice.service.core import Core
 
-#: ms until it is looked again whether it is true, and after which nobody is told any more: it is no news by then.
-_AGAIN_MS: Final = 500
+#: ms until it is looked again whether it is true (twice as long each time, to a bound), and after which nobody is told any more: it is no news by then.
+_AGAIN_MS: Final = 1_000
+_AGAIN_MOST_MS: Final = 10 * 60 * 1000
 _NEWS_MS: Final = 24 * 3600 * 1000
 _RULE: Final = "policy_changed"
+#: By the type of state, "" for the public list: what members are told of it. All else does not stand in the room.
+_TOLD_OF: Final[Mapping[str, Collection[str]]] = {
+    "": ("new_publish",),
+    "m.room.history_visibility": ("new_history",),
+    "m.room.join_rules": ("new_join",),
+    "m.room.power_levels": ("new_posting", "new_first", "new_pins", "new_media"),
+    "m.room.retention": ("new_retention",),
+}
 
 
 class MemberNotices:
@@ -50,23 +60,38 @@ class MemberNotices:
         return rows, lambda: self._core.outbox.take(effects, now)
 
     async def execute(self, effect: Effect, attempt: Attempt) -> Result:
-        """Tell it once the room is as it should be; not at all where another policy holds by then."""
+        """Tell it once the room is as it should be; of what another policy says otherwise by then, nothing."""
         assert isinstance(effect, TellGroup)
         governance = self._core.governance
         said, standing = governance.said, governance.standing
-        if said is None or standing is None or said.community.policy_digest != effect.policy:
+        if said is None or standing is None:
+            return Refused("superseded")
+        items = tuple(one for item in effect.items if (one := still_so(item, said.policy, effect.group)))
+        if not items:
             return Refused("superseded")
         if self._clock.now_ms() - effect.at_ms > _NEWS_MS:
             return Refused("no_news")
         room_id = self._core.projection.place(effect.community, effect.group)
         community = governance.with_newcomers(said.community)
         present = self._core.provisioner.present(community, standing.people())
-        open_still = any(
-            change.room == effect.group
-            and (isinstance(change, SetListing) or (isinstance(change, SetState) and change.type != MANAGED_TYPE))
-            for change in present.changes
-        )
-        if room_id is None or open_still:
-            return Postponed("not_yet", _AGAIN_MS)
-        done: Done = await self._speaker.say(room_id, effect, "changed.here", effect.items, attempt)
+        told = frozenset(key for item in items for key in item)
+        if room_id is None or any(self._keeps_waiting(change, effect.group, told) for change in present.changes):
+            return Postponed("not_yet", min(_AGAIN_MS << min(attempt.number - 1, 20), _AGAIN_MOST_MS))
+        done: Done = await self._speaker.say(room_id, effect, "changed.here", items, attempt)
         return done
+
+    def _keeps_waiting(self, change: Change, group: str, told: frozenset[str]) -> bool:
+        """Whether a change is still to be made before it is true what is told.
+
+        Not where names are otherwise, nor where the policy leaves what somebody did by hand, unless that is what is told.
+        """
+        if change.room != group or not isinstance(change, SetListing | SetState):
+            return False
+        if isinstance(change, SetState) and (change.type == MANAGED_TYPE or aspect_of(change.type) == "look"):
+            return False
+        return not self._core.governance.left_alone(change) or not told.isdisjoint(_told_of(change))
+
+
+def _told_of(change: SetListing | SetState) -> Collection[str]:
+    """What members are told of what a change would put right."""
+    return _TOLD_OF.get("" if isinstance(change, SetListing) else change.type, ())

@@ -153,7 +153,7 @@ class RoomPlans:
 
     async def _following(self, effect: ProposePlan, said: Said) -> _Draft | _Answer:
         """What differs between the policy in force and the rooms."""
-        _, planned = await self._core.governance.plan(said.files)
+        _, planned = await self._core.governance.plan(said.files, within=effect.group)
         if not told(planned, effect.group):
             return _Answer("plan.nothing", self._waiting(effect))
         return self._drafted(effect, planned, [])
@@ -183,7 +183,7 @@ class RoomPlans:
         lines = set_lines(said.layers.kept, layers, self._name)
         if not lines:
             return _Answer("set.as_it_is", values)
-        _, planned = await self._core.governance.plan(replace(said.files, layers=layers))
+        _, planned = await self._core.governance.plan(replace(said.files, layers=layers), within=effect.group)
         return self._drafted(effect, planned, lines)
 
     async def _undoing(self, effect: ProposePlan, said: Said) -> _Draft | _Answer:
@@ -192,7 +192,7 @@ class RoomPlans:
             return _Answer("plan.undo_not_done", {"plan": known.name})
         if known is not None and known.what == "plan":
             return _Answer("plan.undo_put_back", {"plan": known.name})
-        found = await self._core.governance.plan_undo(effect.undoes)
+        found = await self._core.governance.plan_undo(effect.undoes, within=effect.group)
         lines = [{"part": "undoes", "undoes": found.past.applied.id}]
         lines += set_lines(said.layers.kept, found.said.layers.kept, self._name)
         draft = self._drafted(effect, found.plan, lines)
@@ -293,7 +293,7 @@ class RoomPlans:
         begun = replace(proposal, state=PlanState.BEGUN)
         rows = self.book.keep(begun)
         back = rows.undo.pop()
-        proposed = Proposed(proposal.number, rows)
+        proposed = Proposed(proposal.number, rows, proposal.group)
         consent = Consent(digest=proposal.digest)
         try:
             if proposal.what == "undo":

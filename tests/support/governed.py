@@ -37,8 +37,15 @@ class ModelProvisioner:
         self.homeserver = homeserver
         self.dies_after: int | None = None
 
-    async def plan(self, community: DesiredCommunity, people: People, *, audit: bool = False) -> Plan:
-        return self.present(community, people)
+    async def plan(
+        self,
+        community: DesiredCommunity,
+        people: People,
+        *,
+        audit: bool = False,
+        leave: Callable[[Change], bool] = lambda _change: False,
+    ) -> Plan:
+        return plan(community, people, self.homeserver.observe(community), IDENTITIES, leave)
 
     def present(self, community: DesiredCommunity, people: People) -> Plan:
         return plan(community, people, self.homeserver.observe(community), IDENTITIES)

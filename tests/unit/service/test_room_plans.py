@@ -35,6 +35,7 @@ from appservice.service.room_plans import RoomPlans
 from policies.changes import Remove
 from policies.desired import MANAGED_TYPE
 from policies.layers import Layer
+from policies.observed import ObservedRoom
 from policies.plan import Plan
 from tests.support.governed import GHOSTS, SERVER, Governed, KilledHere, example, governed
 from tests.support.house import fresh_store
@@ -120,11 +121,18 @@ class Desk:
         assert found is not None
         return found.state
 
-    def comes_in(self, user_id: str) -> None:
-        """Somebody is in the lounge all of a sudden."""
+    def room(self, group: str) -> ObservedRoom:
         rooms = self.life.homeserver.rooms
-        lounge = next(one for one in rooms.values() if one.state[MANAGED_TYPE, ""].get("group") == "carers-lounge")
-        self.life.homeserver._put_member(lounge, user_id, "join")
+        return next(one for one in rooms.values() if one.state[MANAGED_TYPE, ""].get("group") == group)
+
+    def comes_in(self, user_id: str, group: str = "carers-lounge") -> None:
+        """Somebody is in a group's room all of a sudden."""
+        self.life.homeserver._put_member(self.room(group), user_id, "join")
+
+    def by_hand(self, group: str, kind: str, content: Mapping[str, Any]) -> None:
+        """Somebody changes a group's room."""
+        room = self.room(group)
+        self.life.homeserver.rooms[room.room_id] = replace(room, state={**room.state, (kind, ""): content})
 
     def leaves(self, user_id: str) -> None:
         """Somebody leaves every room, or declines its invite."""
@@ -257,6 +265,31 @@ async def test_a_yes_does_not_take_back_a_people_file_that_is_being_applied_mean
         assert made.governance.standing is not None
         assert not made.governance.standing.admits("leeds-carers", "carers-lounge", robin)
         assert made.capacity == 12
+
+
+@pytest.mark.parametrize("by", [LEAD, MODERATOR])
+async def test_a_plan_about_one_group_does_nothing_in_another_one_which_the_card_does_not_show(
+    tmp_path: Path, by: str
+) -> None:
+    files = example(edit={"  moderator:\n    level: 50": "  moderator:\n    level: 75"})
+    async with desk(fresh_store(tmp_path), files) as made:
+        made.life.everybody_comes()
+        stranger = f"@stranger:{SERVER}"
+        made.comes_in(stranger, "bereaved")
+        made.by_hand("bereaved", "m.room.history_visibility", {"history_visibility": "shared"})
+        plan = await made.asked(by=by)
+        assert (made.said[-1].lines("change"), made.said[-1].lines("too_much"), plan.about) == ([], [], ())
+        await made.yes(plan, by=by)
+        assert (made.state(plan), made.capacity) == (PlanState.DONE, 12)
+        there = made.room("bereaved")
+        assert there.members[stranger] == "join"
+        assert there.state["m.room.history_visibility", ""] == {"history_visibility": "shared"}
+        undo = await made.asked("undo", by=by, group="carers-lounge", undoes=plan.number, source="$undo")
+        await made.yes(undo, by=by)
+        assert (made.state(undo), made.capacity) == (PlanState.DONE, None)
+        assert made.room("bereaved").members[stranger] == "join"
+        await made.governance.keep()  # what is in force is kept everywhere, as after any other plan
+        assert made.room("bereaved").members.get(stranger) != "join"
 
 
 async def test_whoever_lost_the_role_since_the_tap_does_nothing(tmp_path: Path) -> None:
@@ -423,7 +456,7 @@ async def test_care_04_a_card_about_somebody_who_reads_there_is_private_whether_
 ) -> None:
     removes = Plan("leeds-carers", "p", (Remove("bereaved", "!b", "After caring", DEPUTY),))
 
-    async def plan(_files: Any) -> tuple[None, Plan]:
+    async def plan(_files: Any, **_: Any) -> tuple[None, Plan]:
         return None, removes
 
     for case, members in ((False, {LEAD, DEPUTY}), (True, {LEAD, DEPUTY}), (True, {LEAD})):
@@ -468,7 +501,7 @@ async def test_a_removal_of_who_asks_is_left_out_while_a_case_about_them_is_open
             made.cases |= {LEAD} if case else set()
             removes = Plan("leeds-carers", "p", (Remove("bereaved", "!b", "After caring", LEAD),))
 
-            async def plan(_files: Any, removes: Plan = removes) -> tuple[None, Plan]:
+            async def plan(_files: Any, removes: Plan = removes, **_: Any) -> tuple[None, Plan]:
                 return None, removes
 
             made.governance.plan = plan  # type: ignore[method-assign, assignment]
