@@ -23,7 +23,7 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
         "approved_by: safeguarding_lead",
     ),
     "care-listed-without-a-reason": (46, "without a reason and a name", "found by who knows its address"),
-    "contradiction-address-of-a-closed-group-among-partners": (52, "this group has no address", "Leave publish out"),
+    "contradiction-address-of-a-closed-group-among-partners": (53, "this group has no address", "Leave publish out"),
     "contradiction-listed-and-entered-by-the-space": (
         46,
         "come into this group by the community's space",

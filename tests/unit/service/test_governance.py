@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from appservice.provisioning import Provisioner
 from appservice.service.consent import Consent, Moved, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.policy_files import BadPolicy, read_files
@@ -105,13 +106,11 @@ async def test_the_first_policy_does_not_loosen_by_its_own_limits_what_a_new_roo
     (tmp_path / "new").mkdir()
     async with governed(fresh_store(tmp_path / "new"), homeserver) as house:
         await house.governance.begin_with(example(without=4, edit={"\nroles:\n": looser}))
-        planned = house.provisioner.plan
 
-        async def plan(community: DesiredCommunity, people: People, **_: Any) -> Plan:
-            return await planned(community, people)
+        async def plan(_: Asked, community: DesiredCommunity, people: People, provisioner: Provisioner) -> Plan:
+            return await provisioner.plan(community, people)
 
-        monkeypatch.setattr(house.provisioner, "plan", plan)
-        monkeypatch.setattr(house.governance, "_successions", SimpleNamespace(find=lambda *_: None))
+        monkeypatch.setattr(house.governance, "_successions", SimpleNamespace(plan=plan))
         assert (await house.governance.plan_following(Asked("carers-lounge"))).too_much()
         with pytest.raises(Refused, match="removed"):
             await house.governance.follow(
