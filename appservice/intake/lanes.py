@@ -71,6 +71,8 @@ class Lanes:
         self._questions = questions
         self._projection = projection
         self.handlers = tuple(handlers)
+        #: hear of invites sent in our own names, too: an administrator of the homeserver can send one in the steward's
+        self.doorkeepers: tuple[Handler, ...] = ()
         self._outbox = outbox
         self._client = client
         self._ghosts = ghosts
@@ -190,16 +192,18 @@ class Lanes:
                 into.commit.add(self.moved(item))
         facts = self._projection.facts(event.room_id, self._clock.now_ms(), before)
         self.handled += 1
-        if event.sender in self._ghosts or not (facts.room.managed or _asks_us_in(self._ghosts, event)):
+        handlers = self._who_hear(event, facts)
+        if not handlers:
             return
         effects: list[Effect] = []
-        for handler in self.handlers:
+        for handler in handlers:
             if switches.off(handler.name):
                 continue
             decided = self._decide(handler, item, facts, into)
             effects.extend(effect for effect in decided if not _switched_off(effect))
         effects = self.gate(item, facts, effects)
-        into.commit.add(self.heard(item, facts, effects))
+        if event.sender not in self._ghosts:
+            into.commit.add(self.heard(item, facts, effects))
         if not effects:
             return
         since = item.received_ms
@@ -209,6 +213,13 @@ class Lanes:
         for effect in effects:
             if (beside := self.beside.get(effect.type)) is not None:
                 into.commit.add(beside(item, effect))
+
+    def _who_hear(self, event: Event, facts: Facts) -> Sequence[Handler]:
+        """Return who decides about an event: of what we did ourselves, nobody but the doorkeepers about invites."""
+        if event.sender in self._ghosts:
+            asks_in = facts.room.managed and event.state_key not in self._ghosts and _is_invite(event)
+            return self.doorkeepers if asks_in else ()
+        return self.handlers if facts.room.managed or _asks_us_in(self._ghosts, event) else ()
 
     def _decided(self, effects: Sequence[Effect], source: str, since: int, into: _Handled) -> None:
         """What is true as soon as it is decided is noted, in the order it was decided; the rest goes to the outbox."""
@@ -398,7 +409,11 @@ class Lanes:
 
 def _asks_us_in(ghosts: Ghosts, event: Event) -> bool:
     """Of rooms that are not ours, only an invite of one of us concerns us."""
-    return event.type == "m.room.member" and event.state_key in ghosts and event.content.get("membership") == "invite"
+    return event.state_key in ghosts and _is_invite(event)
+
+
+def _is_invite(event: Event) -> bool:
+    return event.type == "m.room.member" and event.content.get("membership") == "invite"
 
 
 def _put_back(commit: Commit) -> None:

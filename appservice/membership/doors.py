@@ -42,6 +42,8 @@ class Doors:
         present = room.members.get(person)
         if person in facts.ghosts or present != event.content.get("membership"):
             return ()  # what is late is judged by the present
+        if event.sender in facts.ghosts:
+            return self._by_us(item, facts, person, rules)
         if rules.admits(room.community, room.group, person):
             # Whom a person took out is let in by a person, whose role may.
             taken_out = person in room.taken_out
@@ -50,8 +52,7 @@ class Doors:
                 return self._asked(item, facts, person) if waits else self._welcome(item, facts, person)
             if present == "invite" and taken_out and not _lets_in(rules, room, event.sender):
                 return self._withdrawn(item, facts, person)
-            by_hand = present == "invite" and event.sender not in facts.ghosts
-            if by_hand and is_full(self._capacities, room, facts, person):
+            if present == "invite" and is_full(self._capacities, room, facts, person):
                 return self._no_place(item, facts, person)
             return ()
         if present == "join":
@@ -61,6 +62,14 @@ class Doors:
         if present == "knock":
             return self._asked(item, facts, person)
         return ()
+
+    def _by_us(self, item: EventInput, facts: Facts, person: str, rules: Rules) -> Iterable[Effect]:
+        """An invite in one of our names. We ask in nobody but whom the rules admit at that moment, and they change before
+        anything is done by others: so one of somebody else was sent by hand, or has been overtaken."""
+        room = facts.room
+        if item.event.content.get("membership") != "invite" or rules.admits(room.community, room.group, person):
+            return ()
+        return self._withdrawn(item, facts, person)
 
     def _welcome(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
         yield Invite(source=item.id, rule=self.name, lane=item.lane, room_id=facts.room.room_id, user_id=person)

@@ -243,6 +243,8 @@ class Core:
         self.direct_rooms.community = said.community.id
         self.reading.follow(said.community)
         self.direct_rooms.reaches = said.community.reach.lets
+        doors = Doors(capacities)
+        self.lanes.doorkeepers = (doors,)
         self.lanes.handlers = (
             concern(),
             LateEdits(),
@@ -250,7 +252,7 @@ class Core:
             slow_mode(said.policy, self.turns),
             media(said.policy),
             FirstMessages(),
-            Doors(capacities),
+            doors,
             Arrivals({key: group.welcome for key, group in groups.items() if group.welcome}, own_hours, lifetimes),
             JoinWords(capacities),
             Invitations(),

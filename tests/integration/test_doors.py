@@ -91,6 +91,23 @@ async def test_an_outsider_who_was_forced_in_is_taken_out_and_told_kindly(commun
     await eventually(told, "the person is told, and the moderators have a line")
 
 
+async def test_an_invite_that_an_administrator_of_the_homeserver_has_sent_in_our_name_is_withdrawn(
+    community: Community,
+) -> None:
+    await community.sign_up("lena")
+    path = f"/_synapse/admin/v1/rooms/{quote(community.rooms[CLOSED], safe='')}/make_room_admin"
+    await community.as_ghost(STEWARD, "POST", path, {"user_id": community.user_id("lena")})
+
+    async def withdrawn() -> bool:
+        return (await membership(community, CLOSED, "lena")).get("membership") == "leave"
+
+    await eventually(withdrawn, "the invite is taken back")
+    assert (await membership(community, CLOSED, "lena"))["reason"] == "invite_withdrawn"
+    with pytest.raises(support.Refused) as caught:
+        await community.join("lena", CLOSED)
+    assert caught.value.status == 403
+
+
 async def test_whoever_is_approved_stays_however_they_came_in(community: Community) -> None:
     await community.leave("rosa", CLOSED)
     await force(community, CLOSED, "rosa")
