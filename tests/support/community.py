@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
+import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ JOINED = {
     "kit": ("ops",),
 }
 _KEYS = ("space", "welcome", "bereaved", "moderators", "safeguarding", "ops")
+_POLICY, _PEOPLE = EXAMPLES / "hearth-demo.yaml", EXAMPLES / "hearth-demo.people.yaml"
 #: Passwords need no protection here, and tests send faster than people type.
 _FAST: Mapping[str, Any] = {
     "bcrypt_rounds": 4,
@@ -169,6 +171,23 @@ class Community:
         """Make a call with the application service's token, as one of its users: for what only we can do."""
         self.tokens["appservice"] = self.homeserver.registration.as_token
         return await self.call("appservice", method, path, body, query={"user_id": user_id})
+
+    async def apply(self, roles: Mapping[str, Collection[str]]) -> None:
+        """Put the example in force with other roles for some people, by name, as the operator does at the server."""
+        people = yaml.safe_load(_PEOPLE.read_text(encoding="utf-8"))
+        for person, names in roles.items():
+            people["people"].setdefault(self.user_id(person), {})["roles"] = list(names)
+        file = self.folder / "other.people.yaml"
+        file.write_text(yaml.safe_dump(people), encoding="utf-8")
+        inglenook = str(Path(sys.executable).with_name("inglenook"))
+        process = await asyncio.create_subprocess_exec(
+            *(inglenook, "apply", str(_POLICY), "--people", str(file), "--yes", "--config", str(self.service.path)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
     # -- what people see -------------------------------------------------------------------------------------------
 
@@ -362,8 +381,7 @@ def _make(folder: Path, python: Path, ports: Mapping[str, int] | None = None) ->
         )
     )
     homeserver.prepare()
-    policy, people = EXAMPLES / "hearth-demo.yaml", EXAMPLES / "hearth-demo.people.yaml"
-    file = write_service_config(folder / "service", homeserver, policy, people)
+    file = write_service_config(folder / "service", homeserver, _POLICY, _PEOPLE)
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     content["listen"]["port"] = listen
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
