@@ -74,31 +74,39 @@ class LoadedFiles:
     findings: tuple[Finding, ...]
 
 
-def load_policy(text: str | bytes, filename: str, today: date | None = None) -> Loaded:
+def load_policy(text: str | bytes, filename: str, today: date | None = None, *, was_accepted: bool = False) -> Loaded:
     """Return the policy that a YAML text, or a bundle of them, states; `filename` is what findings call it. Never raises.
 
-    With `today`, what is out of date is among the findings, as advice.
+    With `today`, what is out of date is among the findings, as advice. `was_accepted`: an earlier version of this program
+    put it in force. Then it is returned as long as it can be understood, although a rule of today may refuse it.
     """
-    return _policy(read_policy(text, filename), today)
+    return _policy(read_policy(text, filename), today, was_accepted=was_accepted)
 
 
-def _policy(source: Source, today: date | None) -> Loaded:
+def _policy(source: Source, today: date | None, *, was_accepted: bool = False) -> Loaded:
     policy, findings = _validate(source, Policy)
     if policy is not None:
         findings += _located(source, problems_of_policy(policy))
         if today is not None:
             findings += _located(source, problem_of_version(policy))
             findings += _located(source, problems_of_dates(policy, today))
-    return Loaded(None if has_errors(findings) else policy, in_order(findings))
+    refused = has_errors(findings) and not was_accepted
+    return Loaded(None if refused else policy, in_order(findings))
 
 
-def load_people(text: str | bytes, filename: str, policy: Policy | None = None) -> LoadedPeople:
-    """Return the people that a YAML text names, checked against `policy` if there is one. Never raises."""
+def load_people(
+    text: str | bytes, filename: str, policy: Policy | None = None, *, was_accepted: bool = False
+) -> LoadedPeople:
+    """Return the people that a YAML text names, checked against `policy` if there is one. Never raises.
+
+    `was_accepted`: as in `load_policy`.
+    """
     source = read_yaml(text, filename)
     file, findings = _validate(source, PeopleFile)
     if file is not None and policy is not None:
         findings += _located(source, problems_of_people(policy, file))
-    people = people_of(file) if file is not None and not has_errors(findings) else None
+    refused = has_errors(findings) and not was_accepted
+    people = people_of(file) if file is not None and not refused else None
     return LoadedPeople(people, in_order(findings))
 
 

@@ -98,7 +98,12 @@ class Governance:
             return
         layers = layers_from_json(stored.layers)
         files = PolicyFiles(stored.policy, stored.policy_name, stored.people, stored.people_name, layers)
-        said = await self.reader.read(files)
+        said = await self.reader.read(files, was_accepted=True)
+        refused = [f"{one.file}:{one.line}:{one.column}" for one in said.advice if one.severity == "error"]
+        if refused:
+            log.warning(
+                "policy_in_force_is_refused_today", places=refused, follows="it stays in force; see `inglenook check`"
+            )
         standing = self._standing_of(said)
         standing.load(await self._questions.approvals())
         self._unguarded = stored.unguarded

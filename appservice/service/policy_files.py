@@ -51,7 +51,8 @@ class PolicyFiles:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What two files say, and what they want of a homeserver. `advice` are findings that are no errors.
+    """What two files say, and what they want of a homeserver. `advice` are findings that are no errors (of what is in force,
+    also those that are errors by now).
 
     layers: what was set in rooms, as far as it holds in `policy` and not. written: what the policy's file says alone.
     """
@@ -90,23 +91,27 @@ class Reader:
     def __init__(self, server_name: str, ours: Iterable[str]) -> None:
         self._server_name = server_name
         self._ours = frozenset(ours)
-        self._read: OrderedDict[tuple[bytes, bytes, tuple[Layer, ...]], Said] = OrderedDict()
+        self._read: OrderedDict[tuple[bytes, bytes, tuple[Layer, ...], bool], Said] = OrderedDict()
 
-    async def read(self, files: PolicyFiles) -> Said:
-        """Return what `files` say. Raises `BadPolicy`."""
-        asked = (files.policy, files.people, files.layers or ())
+    async def read(self, files: PolicyFiles, *, was_accepted: bool = False) -> Said:
+        """Return what `files` say. Raises `BadPolicy`.
+
+        was_accepted: they are in force. What a newer version of this program refuses is then among the findings only:
+        a community must not lose its service to a rule that it could not know.
+        """
+        asked = (files.policy, files.people, files.layers or (), was_accepted)
         known = self._read.get(asked)
         if known is None:
-            known = await asyncio.to_thread(self._understand, files)
+            known = await asyncio.to_thread(self._understand, files, was_accepted)
             self._read[asked] = known
         self._read.move_to_end(asked)
         while len(self._read) > _KEPT:
             self._read.popitem(last=False)
         return known
 
-    def _understand(self, files: PolicyFiles) -> Said:
-        policy = load_policy(files.policy, files.policy_name)
-        people = load_people(files.people, files.people_name, policy.policy)
+    def _understand(self, files: PolicyFiles, was_accepted: bool) -> Said:
+        policy = load_policy(files.policy, files.policy_name, was_accepted=was_accepted)
+        people = load_people(files.people, files.people_name, policy.policy, was_accepted=was_accepted)
         findings = (*policy.findings, *people.findings)
         if policy.policy is None or people.people is None:
             raise BadPolicy(findings)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from policies.compile import compile_community
 from policies.files import EXAMPLES
 from policies.findings import Finding
 from policies.load import load_people, load_policy
+from policies.people import People
 from policies.schema import Policy
 
 FOLDER = Path(__file__).parent / "malformed"
@@ -320,3 +322,11 @@ def test_the_offending_text_stands_where_the_finding_says(name: str) -> None:
         assert text in lines[finding.line - 1][finding.column - 1 :] or text in "".join(
             lines[max(0, finding.line - 2) : finding.line]
         )
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_an_earlier_version_accepted_compiles_as_long_as_it_can_be_understood(path: Path) -> None:
+    loaded = load_policy(path.read_bytes(), path.name, was_accepted=True)
+    assert any(finding.severity == "error" for finding in loaded.findings)
+    if loaded.policy is not None:
+        assert compile_community(loaded.policy, People({})).rooms

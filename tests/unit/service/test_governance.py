@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from appservice.provisioning import Provisioner
 from appservice.service.consent import Consent, Moved, Refused
@@ -18,6 +19,7 @@ from appservice.store import Commit
 from policies.desired import DesiredCommunity
 from policies.people import People
 from policies.plan import Plan
+from policies.problems import Problem
 from policies.saved import people_digest
 from tests.support.governed import Governed, KilledHere, example, governed
 from tests.support.house import fresh_store
@@ -491,3 +493,26 @@ async def test_a_plan_tells_what_the_policy_says_otherwise_where_no_room_changes
         await life.governance.apply(more)
         _, same = await life.governance.plan(more)
         assert [note for note in same.notes if note.kind == "otherwise"] == []
+
+
+async def test_what_is_in_force_stays_so_when_a_newer_version_of_the_program_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a community would be without its service after an update, for a rule that it could not know."""
+    store, files = fresh_store(tmp_path), example()
+    async with governed(store) as house:
+        await house.governance.apply(files)
+        homeserver = house.homeserver
+    newer = Problem(("community", "purpose"), "this is refused from now on", "Write it otherwise.")
+    monkeypatch.setattr("policies.load.problems_of_policy", lambda _: [newer])
+    monkeypatch.setattr("policies.load.problems_of_people", lambda *_: [Problem(("people",), "And this.", "Mend it.")])
+    with capture_logs() as logs:
+        async with governed(store, homeserver) as house:
+            assert house.governance.said is not None
+            assert house.governance.follows(files)
+            await house.governance.keep()
+            assert house.governance.settled
+            with pytest.raises(BadPolicy, match="this is refused from now on"):  # also the same words, written anew
+                await house.governance.plan(files)
+    (told,) = [line for line in logs if line["event"] == "policy_in_force_is_refused_today"]
+    assert len(told["places"]) == 2
