@@ -9,6 +9,7 @@ from policies.desired import DesiredRoom
 from policies.notes import Note
 from policies.observed import ObservedRoom
 from policies.plain_words import named, quoted
+from policies.succession import said_by_people
 
 _SHOWN = 20  # people named one by one
 
@@ -38,8 +39,12 @@ def left_behind(room: DesiredRoom, carried: Carried, *, ours: bool) -> Iterator[
 
 
 def taken_over(room: DesiredRoom, old: ObservedRoom) -> Iterator[Note]:
-    """Yield notes on what stays behind in a room that others made."""
+    """Yield notes on which room that is, so that nobody takes over the wrong one, and on what stays behind in it."""
     name = quoted(room.name)
+    called = said_by_people(old, "m.room.name", "name")
+    there = sum(1 for membership in old.members.values() if membership == "join")
+    which = f"called {quoted(called)}" if called is not None else "without a name"
+    yield Note("taken_over", room.key, f"{name}: The old room is {named(old.room_id)}, {which}. {there} are in it now.")
     kept = (
         "What was written in the old room stays there. Whoever is in it can go on reading it; nothing of it is deleted."
     )

@@ -12,6 +12,7 @@ from policies.changes import Retire
 from policies.desired import MANAGED_TYPE, PREDECESSOR_TYPE
 from policies.observed import ObservedRoom
 from policies.succession import TOMBSTONE, earlier, followed, predecessor_of
+from policies.succession_notes import taken_over
 from tests.unit.plan.worlds import IDENTITIES, community_with, of_others, people_of, user
 
 ROOM = community_with({"hello": "open low"}, people_of({})).room("hello")
@@ -80,3 +81,12 @@ def test_a_room_that_was_taken_over_hides_none_of_the_rooms_before() -> None:
     assert predecessor_of(third) == "!more-of-others"
     assert [room.room_id for room in earlier(third, ours.get)] == ["!second", "!first"]
     assert followed([third, second], IDENTITIES) == {"!more-of-others", "!second", "!others", "!first"}
+
+
+def test_a_plan_says_which_room_is_taken_over_so_that_it_is_not_the_wrong_one() -> None:
+    members = {"@lead:x.example": "join", "@robin:x.example": "join", "@kite:x.example": "left"}
+    room = replace(of_others({}), members=members, state={("m.room.name", ""): {"name": "Tea\n\u202eroom"}})
+    said = next(taken_over(ROOM, room)).text
+    assert said == f"“{ROOM.name}”: The old room is {room.room_id}, called “Tea…”. 2 are in it now."
+    nameless = next(taken_over(ROOM, replace(room, state={}))).text
+    assert f"{room.room_id}, without a name" in nameless
