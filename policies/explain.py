@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Literal
 
 from policies.compile import compile_community
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SHARED_SPACE, SPACES, SYSTEM_ROOMS, TIERS
-from policies.desired import DesiredRoom, MembershipRule, RoomKey
+from policies.desired import DesiredCommunity, DesiredRoom, MembershipRule, RoomKey
 from policies.escalation import BANDS, Band
 from policies.explain_found import LISTED, found_words, why_found_so
 from policies.explain_ladders import ladder_words
@@ -46,7 +47,7 @@ _DRIFT: Final[Mapping[str, str]] = {
 }
 _ALWAYS: Final = "It is the same in every room, so that no file can forget it."
 
-__all__ = ["Explained", "Origin", "explain_community", "explain_room", "rooms_to_explain"]
+__all__ = ["Explained", "Origin", "explain_community", "explain_room", "explain_rooms", "rooms_to_explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,13 @@ def explain_room(policy: Policy, source: Source, key: RoomKey, layers: Iterable[
     layers: what was set in rooms, and holds in `policy` already.
     """
     return tuple(_Explainer(policy, source, layers).room(key))
+
+
+def explain_rooms(policy: Policy, source: Source, keys: Iterable[RoomKey]) -> Iterator[tuple[Explained, ...]]:
+    """Yield every value of each of these rooms, as `explain_room`; the policy is compiled once for all."""
+    explainer = _Explainer(policy, source)
+    for key in keys:
+        yield tuple(explainer.room(key))
 
 
 class _Explainer:
@@ -163,10 +171,16 @@ class _Explainer:
                 origin = self.written(("community", "limits", danger), answers)
             yield Explained(f"{danger} at once", words, origin)
 
+    @cached_property
+    def _compiled(self) -> DesiredCommunity:
+        return compile_community(self.policy, _NOBODY)
+
+    @cached_property
+    def _ids(self) -> Mapping[RoomKey, str]:
+        return {room.key: f"(id of {room.key})" for room in self._compiled.rooms}
+
     def room(self, key: RoomKey) -> Iterator[Explained]:
-        community = compile_community(self.policy, _NOBODY)
-        ids = {other.key: f"(id of {other.key})" for other in community.rooms}
-        room = replace(community.room(key), state=community.complete_state(key, ids))
+        room = replace(self._compiled.room(key), state=self._compiled.complete_state(key, self._ids))
         group = self.policy.groups.get(key)
         path: Path = ("groups", key)
         if group is None:
@@ -205,7 +219,7 @@ class _Explainer:
         yield self._who(path, group, room, of_kind)
         if group.kind == "hybrid":
             yield self._approvers(path, group)
-        space = compile_community(self.policy, _NOBODY).room(room.parent or "space")
+        space = self._compiled.room(room.parent or "space")
         in_it = any(child.key == room.key for child in space.children)
         name = "shared" if room.parent == SHARED_SPACE else "community's"
         shown = f"The {name} space shows it." if in_it else "The community's space does not show it."

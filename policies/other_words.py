@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from policies.explain import explain_community, explain_room
+from policies.explain import explain_community, explain_rooms
 from policies.notes import Note
 from policies.plain_words import quoted
 from policies.schema import Policy
@@ -30,6 +30,8 @@ __all__ = ["other_words"]
 
 def other_words(before: Policy, after: Policy) -> tuple[Note, ...]:
     """Return a note for each thing that `after` says otherwise than `before`, and no change of a room tells."""
+    if before is after or before == after:
+        return ()
     return (*_community(before, after), *_groups(before, after))
 
 
@@ -42,11 +44,10 @@ def _community(before: Policy, after: Policy) -> Iterator[Note]:
 
 def _groups(before: Policy, after: Policy) -> Iterator[Note]:
     found: dict[tuple[str, str | None], list[str]] = {}
-    for group_id in sorted(before.groups.keys() & after.groups.keys()):
-        was, now = (
-            {one.about: one.words for one in explain_room(policy, _UNWRITTEN, group_id) if not one.matrix}
-            for policy in (before, after)
-        )
+    both = sorted(before.groups.keys() & after.groups.keys())
+    explained = zip(*(explain_rooms(policy, _UNWRITTEN, both) for policy in (before, after)), strict=True)
+    for group_id, values in zip(both, explained, strict=True):
+        was, now = ({one.about: one.words for one in of_one if not one.matrix} for of_one in values)
         for about, words in _changed(was, now):
             if about.startswith(_OF_GROUPS):
                 found.setdefault((about, words), []).append(group_id)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from policies.compile import compile_community
+from policies.desired import DesiredCommunity
 from policies.files import EXAMPLES
 from policies.load import load_policy
 from policies.other_words import other_words
+from policies.people import People
 from policies.schema import Policy
 
 EXAMPLE = (EXAMPLES / "leeds-carers.yaml").read_text(encoding="utf-8")
@@ -91,3 +94,22 @@ def test_that_newcomers_are_read_first_is_told() -> None:
     assert "what newcomers write: The first message of whoever comes in from then on" in text
     ((_, back),) = told(EXAMPLE, read_first)
     assert "what newcomers write: Everybody sees it at once." in back
+
+
+def test_a_policy_of_many_groups_is_compiled_once_for_all_of_them_and_not_at_all_where_nothing_differs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a plan for a thousand rooms would take minutes, in which nobody is looked after."""
+    compiled: list[Policy] = []
+
+    def counted(of: Policy, people: People) -> DesiredCommunity:
+        compiled.append(of)
+        return compile_community(of, people)
+
+    monkeypatch.setattr("policies.explain.compile_community", counted)
+    one, other = policy(EXAMPLE), policy(EXAMPLE + LADDER)
+    assert len(one.groups) > 1
+    assert other_words(one, policy(EXAMPLE)) == ()
+    assert compiled == []
+    assert other_words(one, other) != ()
+    assert len(compiled) == 2
