@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
+from appservice.operations.files import last_lines
 from appservice.operations.homeserver import EmbeddedHomeserver
 from tests.support.charity import ALIASES, SERVER_NAME
 from tests.support.lounge import MEMBER, NUMBER, READER, STRANGER, Room, edit, peopled
@@ -60,7 +61,7 @@ async def test_text_that_waited_through_a_kill_leaves_the_disk_once_it_is_handle
     async def waiting() -> bool:
         found = str(found_in(folder, tokens))
         missing = [name for name in names if f" {name} " not in found]
-        assert not missing, missing
+        assert not missing, f"{missing}; process {service.pid}; its log: {last_lines(service.log_file)}"
         return True
 
     await eventually(waiting, "all of it waits on our disk, or this test means nothing", every=0.5)
