@@ -65,8 +65,18 @@ class Terminal:
 
     def presses(self, key: bytes) -> Terminal:
         self.asks()
+        self._waits()
         os.write(self.ours, key)
         return self
+
+    def _waits(self) -> None:
+        """Wait until the program sleeps over its question. A Ctrl-C between its showing the question and its reading the
+        answer is noticed by Python only with the next key: a person would press once more."""
+        until = time.monotonic() + DEADLINE
+        state = Path(f"/proc/{self.process.pid}/stat")
+        while state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < until, self.shown
+            time.sleep(0.01)
 
     def presses_end_of_input(self) -> Terminal:
         """Press Ctrl-D, which ends the input, at a question that was waited for already."""
