@@ -65,8 +65,11 @@ class Doors:
 
     def _by_us(self, item: EventInput, facts: Facts, person: str, rules: Rules) -> Iterable[Effect]:
         """An invite in one of our names. We ask in nobody but whom the rules admit at that moment, and they change before
-        anything is done by others: so one of somebody else was sent by hand, or has been overtaken."""
+        anything is done by others: so one of somebody else was sent by hand, or has been overtaken. Of a room that the
+        policy says nothing of, another service may have its own to say."""
         room = facts.room
+        if not rules.kind(room.community, room.group):
+            return ()
         if item.event.content.get("membership") != "invite" or rules.admits(room.community, room.group, person):
             return ()
         return self._withdrawn(item, facts, person)

@@ -53,6 +53,11 @@ def test_an_invite_in_our_name_that_is_over_is_left_to_what_came_after_it(now: s
     assert door(SAM, now) == []
 
 
+@pytest.mark.parametrize("room", [{"community": "another"}, {"group": "gone"}])
+def test_an_invite_in_our_name_to_a_room_that_the_policy_says_nothing_of_is_left_alone(room: dict[str, Any]) -> None:
+    assert door(SAM, **room) == []
+
+
 async def test_of_what_we_do_ourselves_the_doorkeepers_hear_of_invites_of_people_and_nobody_else_of_anything(
     tmp_path: Path,
 ) -> None:

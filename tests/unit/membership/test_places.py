@@ -39,7 +39,7 @@ class Rules:
         self._admitted = {ROSA, LEAD, *admitted}
 
     def kind(self, community: str, group: str) -> str:
-        return "hybrid"
+        return "" if community == "another" or group == "gone" else "hybrid"
 
     def admits(self, community: str, group: str, user_id: str) -> bool:
         return user_id in self._admitted
