@@ -164,7 +164,8 @@ class ReadingWords:
     ) -> Iterable[Effect]:
         room_id = _room_of(newcomers, newcomer)
         left = newcomers.left(newcomer.group, newcomer.user_id)
-        if not room_id:
+        # While the room is read anew, nobody is known to be in it: it is looked at again when the words leave.
+        if not room_id and (not left or _is_known(facts, newcomer.group)):
             yield from self._give_back(item, facts, newcomers, newcomer, words, "gone" if left else "free")
             return
         of, sender = self._of(item, newcomer), item.event.sender
@@ -272,6 +273,10 @@ def _room_of(newcomers: Newcomers, newcomer: Newcomer) -> str:
     """Return the room in which a newcomer still waits, "" for none."""
     groups = newcomers.groups_of(newcomer.user_id)
     return next((room_id for group, _, room_id in groups if group == newcomer.group), "")
+
+
+def _is_known(facts: Facts, group: str) -> bool:
+    return any(found == group and facts.room_of(room_id) is not None for room_id, found in facts.groups.items())
 
 
 def _is_theirs(item: EventInput, facts: Facts) -> bool:

@@ -256,12 +256,15 @@ class NewcomerBook:
         return self._people.get((group, user_id))
 
     def stale(self, now_ms: int) -> list[tuple[Words, str]]:
-        """Return what goes back without anybody having decided, and why: it is old, or there is no need for it now."""
+        """Return what goes back without anybody having decided, and why: it is old, or there is no need for it now.
+
+        While a room is read anew nobody is known to be in it, and nobody is gone.
+        """
         found = []
         for one in self._words.values():
             if one.state is not WordsState.WAITS:
                 continue
-            if not self._is_in(one.group, one.user_id):
+            if self._room_of(one.group) is not None and not self._is_in(one.group, one.user_id):
                 found.append((one, "gone"))
             elif not self.left(one.group, one.user_id):
                 found.append((one, "free"))

@@ -44,7 +44,7 @@ from appservice.flow import (
     transaction_id,
 )
 from appservice.matrix import Rejected
-from appservice.membership import NewcomerBook, reference_of
+from appservice.membership import KEPT_MS, NewcomerBook, reference_of
 from appservice.people import READABLE
 from appservice.service.governance import Governance
 from appservice.service.newcomer_levels import NewcomerLevels
@@ -126,6 +126,8 @@ class Reading:
     async def turn(self) -> None:
         """Give back what is over now."""
         for words, why in self.book.stale(self._clock.now_ms()):
+            if self.book.words(words.id) != words:
+                continue  # somebody decided, or took it back, while others were given back
             source, ids = f"timer/{words.id}/{why}", (words.id,)
             common: dict[str, Any] = {"source": source, "rule": "words_over", "lane": Lane(self._name, "")}
             of: dict[str, Any] = {"community": words.community, "group": words.group, "user_id": words.user_id}
@@ -214,6 +216,8 @@ class Reading:
         if words is None:
             return Done(already=True)  # it was posted, and counted
         room = self._room_of(effect.group)
+        if room is None and self._clock.now_ms() - words.at_ms < KEPT_MS:
+            return Postponed("no_room", _NO_ROOM_MS)  # it is read anew: whether they are in it is known after that
         text = await self._opened(words)
         if room is None or room.members.get(effect.user_id) != "join" or text is None:
             return await self._not_posted(effect, words, "gone" if text is not None else "failed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -236,6 +236,24 @@ def test_what_cannot_be_posted_any_more_goes_back_with_the_reason() -> None:
     assert kinds(found) == ["decide_words", "first.back", "newcomer_card"]
     assert isinstance(found[1], ReturnWords)
     assert found[1].items[0]["why_back"] == "free"
+
+
+def test_while_the_room_is_read_anew_a_yes_is_no_word_of_somebody_who_has_gone() -> None:
+    class Unread(Waiting):
+        def left(self, _group: str, _user_id: str) -> int:
+            return 2
+
+    known = Unread((), [words("$w", ROSA)])
+    item, facts = heard(known, "post", ROSA, HOUSE)
+    unread = replace(facts, groups={"!lounge": "lounge"})
+    assert kinds(list(ReadingWords().handle(item, unread))) == [
+        "decide_words",
+        "post_words",
+        "first.posted",
+        "newcomer_card",
+    ]
+    gone = replace(unread, room_of=RoomFacts)
+    assert kinds(list(ReadingWords().handle(item, gone))) == ["decide_words", "first.back", "newcomer_card"]
 
 
 def test_care_04_nobody_decides_about_their_own_words_nor_who_may_not() -> None:

@@ -232,6 +232,17 @@ def test_words_go_back_when_they_are_old_or_needless_or_their_author_has_gone() 
     assert [why for _, why in life.book.stale(NOW)] == ["free"]
 
 
+def test_while_a_room_is_read_anew_nobody_is_taken_for_gone_though_what_is_old_goes_back() -> None:
+    life = Life()
+    life.moves(SAM, "join")
+    life.sends()
+    life.projection.forget(GROUP)
+    assert life.book.stale(NOW) == []
+    assert [why for _, why in life.book.stale(NOW + KEPT_MS)] == ["late"]
+    life.read({})
+    assert [why for _, why in life.book.stale(NOW)] == ["gone"]
+
+
 def test_words_are_sealed_and_where_they_cannot_be_nothing_is_kept_in_clear() -> None:
     life = Life()
     life.moves(SAM, "join")

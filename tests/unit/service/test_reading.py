@@ -19,6 +19,7 @@ from appservice.flow import (
     Item,
     Lane,
     NewcomerCard,
+    Postponed,
     PostWords,
     Refused,
     Result,
@@ -269,6 +270,35 @@ async def test_what_cannot_be_posted_goes_back_with_the_reason(tmp_path: Path) -
             await here.does(one)
         assert here.speaker.words(f"!of {SAM}") == ["Number 1.", "Number 2.", "Number 3."]
         assert (here.speaker.texts(GROUP), await here.stored()) == ([], 0)
+
+
+async def test_what_somebody_let_pass_waits_while_the_room_is_read_anew_and_is_posted_then(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        post = PostWords(**here.of("$yes"), words_id=await here.sends("Hello all."))
+        here.projection.forget(GROUP)
+        await here.reading.turn()
+        assert isinstance(await here.does(post), Postponed)
+        state = state_of(GROUP, LOUNGE, {GHOSTS.guardian: "join", SAM: "join"})
+        here.projection.replace(GROUP, [parse_event(one, GROUP) for one in state])
+        await here.does(post, Attempt(2))
+        assert (here.speaker.words(GROUP), here.enacted) == (["Hello all."], [])
+
+
+async def test_what_somebody_decided_about_while_others_words_went_back_is_not_given_back_too(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        _, second = await here.sends("Number 1."), await here.sends("Number 2.")
+        here.clock.now += KEPT_MS
+        enact = here.core.lanes.enact
+
+        async def meanwhile(effects: list[Effect]) -> None:
+            here.core.lanes.enact = enact
+            await enact([DecideWords(**here.of("$yes"), words=(second,), posts=True, by=ROSA)])
+            await enact(effects)
+
+        here.core.lanes.enact = meanwhile
+        await here.reading.turn()
+        back = [one.items[0]["id"] for one in here.enacted if isinstance(one, ReturnWords)]
+        assert back == ["$w1"]
 
 
 async def test_after_seven_days_words_that_nobody_read_go_back_and_their_author_is_told(tmp_path: Path) -> None:
