@@ -240,13 +240,14 @@ class NewcomerBook:
         return [one for one in self._open() if any(room == room_id for room, _ in one.cards)]
 
     def shown_to(self, user_id: str) -> Collection[Newcomer]:
-        return [one for one in self._open() if any(user_id in words.shown for words in self.waiting(*one.key))]
+        return self._open(lambda words: user_id in words.shown)
 
     def may(self, newcomer: Newcomer, user_id: str) -> bool:
         return user_id != newcomer.user_id and self._may(newcomer, user_id)
 
-    def _open(self) -> list[Newcomer]:
-        keys = {(one.group, one.user_id): None for one in self._words.values() if one.state is WordsState.WAITS}
+    def _open(self, meant: Callable[[Words], bool] = lambda _words: True) -> list[Newcomer]:
+        waiting = (one for one in self._words.values() if one.state is WordsState.WAITS and meant(one))
+        keys = dict.fromkeys((one.group, one.user_id) for one in waiting)
         return [self._people[key] for key in keys if key in self._people]
 
     # -- moving ------------------------------------------------------------------------------------------------------

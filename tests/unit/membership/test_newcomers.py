@@ -279,6 +279,17 @@ def test_words_that_were_taken_back_are_gone_unless_somebody_decided_already() -
     assert life.book.drop(DropWords(source="$y", **of, words_id=goes)).empty
 
 
+def test_of_what_waits_only_what_somebody_was_shown_is_theirs_to_answer() -> None:
+    life = Life()
+    kit = f"@kit:{SERVER}"
+    for who in (SAM, kit):
+        life.moves(who, "join")
+    first, _ = life.sends(), life.sends(who=kit)
+    life.book.showed([first], ROSA)
+    assert [one.user_id for one in life.book.shown_to(ROSA)] == [SAM]
+    assert life.book.shown_to(kit) == []
+
+
 def test_nobody_may_read_about_themselves() -> None:
     life = Life()
     newcomer = Newcomer(community="hearth", group=LOUNGE, user_id=SAM)
