@@ -27,9 +27,12 @@ from appservice.flow import (
     Words,
     WordsState,
 )
+from appservice.membership.newcomer_terms import firsts_of, powerful_of, users_of
 from appservice.store import Commit, Database, read_held_words, read_newcomers
+from policies.changes import BringOver
 from policies.desired import DesiredCommunity
 from policies.governed_rooms import HELD_LEVEL
+from policies.plan import Plan
 
 log = structlog.get_logger()
 
@@ -97,32 +100,29 @@ class NewcomerBook:
 
     def ending(self, community: DesiredCommunity) -> Commit:
         """Return the rows by which people are known from then on, when this policy is put in force: commit them with it."""
-        known = self._known_under(_firsts_of(community))
+        known = self._known_under(firsts_of(community), powerful_of(community))
         return Commit(newcomers=[self._row(one) for one in known])
 
     def follow(self, community: DesiredCommunity) -> None:
         """From now on this policy says whose messages are read first."""
-        self._community, self._firsts = community.id, _firsts_of(community)
+        self._community, self._firsts = community.id, firsts_of(community)
         self._names = {room.key: room.name for room in community.rooms}
-        self._powerful = {
-            room.key: {user for user, level in _users(room.state["m.room.power_levels", ""]).items() if level > 0}
-            for room in community.rooms
-            if room.first_messages
-        }
-        for one in self._known_under(self._firsts):
+        self._powerful = powerful_of(community)
+        for one in self._known_under(self._firsts, self._powerful):
             self._people[one.key] = one
 
-    def _known_under(self, firsts: Mapping[str, int]) -> list[Newcomer]:
-        """Whoever waits no longer when so many messages are read first: for good, whatever comes later."""
+    def _known_under(self, firsts: Mapping[str, int], powerful: Mapping[str, Collection[str]]) -> list[Newcomer]:
+        """Whoever waits no longer when so many messages are read first, and these have power: for good, whatever comes
+        later. Who steps down from moderating has written there freely."""
         return [
             replace(one, known=True)
             for one in self._people.values()
-            if not one.known and one.posted >= firsts.get(one.group, 0)
+            if not one.known and (one.posted >= firsts.get(one.group, 0) or one.user_id in powerful.get(one.group, ()))
         ]
 
     def beside(self, community: DesiredCommunity) -> DesiredCommunity:
         """Return a community with who waits at this moment, as it would be if it were in force."""
-        firsts = _firsts_of(community)
+        firsts = firsts_of(community)
         waiting: dict[str, set[str]] = {}
         for one in self._people.values():
             if not one.known and one.posted < firsts.get(one.group, 0) and self._is_in(one.group, one.user_id):
@@ -135,12 +135,26 @@ class NewcomerBook:
         """Return the rooms in which newcomers wait, or may."""
         return [room.room_id for group in self._firsts if (room := self._room_of(group)) is not None]
 
+    def brought(self, planned: Plan) -> Commit:
+        """Whoever is joined to a group's room from the one whose place it takes was in the group before, unless they were
+        new in it already: return the rows, to be committed before they come."""
+        rows = Commit()
+        for one in planned.changes:
+            if not isinstance(one, BringOver) or one.room not in self._firsts:
+                continue
+            if (one.room, one.user_id) not in self._people:
+                known = Newcomer(community=self._community, group=one.room, user_id=one.user_id, known=True)
+                rows.add(self._keep(known))
+        return rows
+
     # -- who comes and goes ------------------------------------------------------------------------------------------
 
     def moved(self, room: RoomFacts, user_id: str, before: str | None, after: str | None) -> Commit:
         """Take that somebody came into a room, or went; return the rows."""
-        if (before == "join") == (after == "join") or user_id in self._ours or not self._is_watched(room):
+        if (before == "join") == (after == "join") or user_id in self._ours or not self._is_ours(room):
             return Commit()
+        if room.closed and after == "join" and self._is_in(room.group, user_id):
+            return Commit()  # they are in the room that took its place, and only look back
         known = self._people.get((room.group, user_id))
         rows = Commit()
         if after != "join":
@@ -148,7 +162,7 @@ class NewcomerBook:
                 rows = self._keep(self._new(room, user_id, known=True))
         elif known is None and user_id not in self._powerful[room.group] and not self._came_along(room, user_id):
             rows = self._keep(self._new(room, user_id))
-        if self.left(room.group, user_id):
+        if self.left(room.group, user_id) and not room.closed:
             self.changed(room.room_id)
         return rows
 
@@ -161,7 +175,7 @@ class NewcomerBook:
         if not self._is_watched(room):
             return rows
         if before is None:
-            held = {user for user, level in _users(room.power_levels).items() if level == HELD_LEVEL}
+            held = {user for user, level in users_of(room.power_levels).items() if level == HELD_LEVEL}
             before = {user: how for user, how in room.members.items() if user not in held}
         for user_id in before.keys() | room.members.keys():
             rows.add(self.moved(room, user_id, before.get(user_id), room.members.get(user_id)))
@@ -174,8 +188,10 @@ class NewcomerBook:
         return Commit(newcomers=[self._row(one) for one in self._people.values() if one.group == room.group])
 
     def _is_watched(self, room: RoomFacts) -> bool:
-        ours = room.place is Place.GROUP and room.community == self._community
-        return ours and room.group in self._firsts and not room.closed
+        return self._is_ours(room) and not room.closed
+
+    def _is_ours(self, room: RoomFacts) -> bool:
+        return room.place is Place.GROUP and room.community == self._community and room.group in self._firsts
 
     def _new(self, room: RoomFacts, user_id: str, *, known: bool = False) -> Newcomer:
         return Newcomer(community=room.community, group=room.group, user_id=user_id, known=known)
@@ -375,13 +391,3 @@ class NewcomerBook:
             "state": str(words.state),
             "shown": orjson.dumps(sorted(words.shown)),
         }
-
-
-def _firsts_of(community: DesiredCommunity) -> Mapping[str, int]:
-    return {room.key: room.first_messages for room in community.rooms if room.first_messages}
-
-
-def _users(levels: Mapping[str, Any]) -> Mapping[str, int]:
-    users = levels.get("users")
-    found = users.items() if isinstance(users, Mapping) else ()
-    return {user: level for user, level in found if type(level) is int}

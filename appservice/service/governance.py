@@ -88,6 +88,8 @@ class Governance:
         self.left_alone: Callable[[Change], bool] = lambda _change: False
         #: a community with those newcomers who wait at this moment, as it would be if it were in force
         self.with_newcomers: Callable[[DesiredCommunity], DesiredCommunity] = lambda community: community
+        #: the rows by which whoever comes along from an old room is no newcomer in the one that takes its place
+        self.brought: Callable[[Plan], Commit] = lambda _planned: Commit()
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -280,8 +282,9 @@ class Governance:
                 raise lacking.refusal(said)
             consent = consent or Consent()
             consent.check(said, planned)
-            line = AuditLine(_LANE, self._line(said, planned, consent, None, None))
-            await self._write(said, settled=False, beside=Commit(audit=[line]))
+            rows = Commit(audit=[AuditLine(_LANE, self._line(said, planned, consent, None, None))])
+            rows.add(self.brought(planned))
+            await self._write(said, settled=False, beside=rows)
             self.settled = False
             return await self._reconcile(first=planned, progress=progress), None
 

@@ -98,7 +98,7 @@ class Reading:
         """See to levels by this governance, and have its plans know who waits."""
         self.levels = NewcomerLevels(governance, self._core.projection.room, self.book.beside, self.book.rooms)
         self.book.changed = self.levels.wake
-        governance.with_newcomers = self.book.beside
+        governance.with_newcomers, governance.brought = self.book.beside, self.book.brought
 
     def follow(self, community: DesiredCommunity) -> None:
         """From now on this policy says whose messages are read first."""
