@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from base64 import b32encode
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 
 from appservice.flow import (
@@ -27,6 +26,7 @@ from appservice.flow import (
     Words,
     WordsState,
 )
+from appservice.membership.newcomer_records import newcomer_from, newcomer_row, words_from, words_row
 from appservice.membership.newcomer_terms import firsts_of, powerful_of, users_of
 from appservice.store import Commit, Database, read_held_words, read_newcomers
 from policies.changes import BringOver
@@ -73,6 +73,7 @@ class NewcomerBook:
         self.changed: Callable[[str], None] = lambda _room_id: None
         self._people: dict[tuple[str, str], Newcomer] = {}
         self._words: dict[str, Words] = {}
+        self._sent: dict[str, str] = {}  # by message, and by edit of it
         self._firsts: Mapping[str, int] = {}
         self._names: Mapping[str, str] = {}
         self._powerful: Mapping[str, Collection[str]] = {}
@@ -81,27 +82,17 @@ class NewcomerBook:
     async def load(self, database: Database) -> None:
         """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
         for record in await read_newcomers(database, self._homeserver):
-            fields: dict[str, Any] = orjson.loads(record)
-            fields["cards"] = tuple((room, event) for room, event in fields["cards"])
-            newcomer = Newcomer(**fields)
+            newcomer = newcomer_from(record)
             self._people[newcomer.key] = newcomer
         for row in await read_held_words(database, self._homeserver):
-            self._words[row["id"]] = Words(
-                id=row["id"],
-                community=row["community"],
-                group=row["grp"],
-                user_id=row["user_id"],
-                at_ms=row["at_ms"],
-                state=WordsState(row["state"]),
-                shown=frozenset(orjson.loads(row["shown"])),
-            )
+            self._put(words_from(row))
 
     # -- the policy --------------------------------------------------------------------------------------------------
 
     def ending(self, community: DesiredCommunity) -> Commit:
         """Return the rows by which people are known from then on, when this policy is put in force: commit them with it."""
         known = self._known_under(firsts_of(community), powerful_of(community))
-        return Commit(newcomers=[self._row(one) for one in known])
+        return Commit(newcomers=[newcomer_row(self._homeserver, one) for one in known])
 
     def follow(self, community: DesiredCommunity) -> None:
         """From now on this policy says whose messages are read first."""
@@ -185,7 +176,9 @@ class NewcomerBook:
         """Return the rows of all who are, or were, new in a room: what was refused by the store is written with them."""
         if not self._is_watched(room):
             return Commit()
-        return Commit(newcomers=[self._row(one) for one in self._people.values() if one.group == room.group])
+        return Commit(
+            newcomers=[newcomer_row(self._homeserver, one) for one in self._people.values() if one.group == room.group]
+        )
 
     def _is_watched(self, room: RoomFacts) -> bool:
         return self._is_ours(room) and not room.closed
@@ -230,8 +223,8 @@ class NewcomerBook:
             if (one.group, one.user_id, one.state) == (group, user_id, WordsState.WAITS)
         ]
 
-    def words(self, words_id: str) -> Words | None:
-        return self._words.get(words_id)
+    def sent_by(self, event_id: str) -> Words | None:
+        return self._words.get(self._sent.get(event_id, ""))
 
     def open_of(self, user_id: str) -> int:
         return sum(1 for one in self._words.values() if one.user_id == user_id)
@@ -268,6 +261,10 @@ class NewcomerBook:
 
     # -- moving ------------------------------------------------------------------------------------------------------
 
+    def words(self, words_id: str) -> Words | None:
+        """Return what was sent for reading by its id, None once it is done with."""
+        return self._words.get(words_id)
+
     def person(self, group: str, user_id: str) -> Newcomer | None:
         """Return somebody who is, or was, new to a group."""
         return self._people.get((group, user_id))
@@ -293,14 +290,14 @@ class NewcomerBook:
         """Keep what somebody sent for reading; return the row. Refused by the store, it comes again with its event."""
         assert isinstance(effect, HoldWords)
         words = Words(
-            id=effect.source,
+            id=f"{effect.edits} {effect.source}".strip(),
             community=effect.community,
             group=effect.group,
             user_id=effect.user_id,
             at_ms=effect.at_ms,
         )
-        self._words[words.id] = words
-        row = {**self._words_row(words), "sealed": effect.sealed}
+        self._put(words)
+        row = words_row(self._homeserver, words, effect.sealed)
         return Commit(held_words=[row], undo=[lambda: self._forget(words.id)])
 
     def decide(self, effect: Effect) -> Commit:
@@ -320,7 +317,7 @@ class NewcomerBook:
         if known is None or known.state is not WordsState.WAITS:
             return Commit()
         rows = self.done_with(known.id)
-        rows.undo.append(lambda: self._words.update({known.id: known}))
+        rows.undo.append(lambda: self._put(known))
         return rows
 
     def showed(self, words_ids: Collection[str], user_id: str) -> Commit:
@@ -354,8 +351,15 @@ class NewcomerBook:
         """Where the cards about somebody stand now; return the row."""
         return self._keep(replace(self._people.get(newcomer.key, newcomer), cards=cards))
 
+    def _put(self, words: Words) -> None:
+        self._words[words.id] = words
+        self._sent |= dict.fromkeys(words.id.split(), words.id)
+
     def _forget(self, words_id: str) -> None:
         self._words.pop(words_id, None)
+        for event_id in words_id.split():
+            if self._sent.get(event_id) == words_id:
+                del self._sent[event_id]
 
     def _move(self, words: Words) -> Commit:
         before = self._words[words.id]
@@ -365,29 +369,8 @@ class NewcomerBook:
             if self._words.get(words.id) is words:
                 self._words[words.id] = before
 
-        return Commit(held_words=[{**self._words_row(words), "sealed": b""}], undo=[undo])
+        return Commit(held_words=[words_row(self._homeserver, words)], undo=[undo])
 
     def _keep(self, newcomer: Newcomer) -> Commit:
         self._people[newcomer.key] = newcomer
-        return Commit(newcomers=[self._row(newcomer)])
-
-    def _row(self, newcomer: Newcomer) -> dict[str, Any]:
-        return {
-            "homeserver": self._homeserver,
-            "community": newcomer.community,
-            "grp": newcomer.group,
-            "user_id": newcomer.user_id,
-            "record": orjson.dumps(asdict(newcomer)),
-        }
-
-    def _words_row(self, words: Words) -> dict[str, Any]:
-        return {
-            "homeserver": self._homeserver,
-            "id": words.id,
-            "community": words.community,
-            "grp": words.group,
-            "user_id": words.user_id,
-            "at_ms": words.at_ms,
-            "state": str(words.state),
-            "shown": orjson.dumps(sorted(words.shown)),
-        }
+        return Commit(newcomers=[newcomer_row(self._homeserver, newcomer)])

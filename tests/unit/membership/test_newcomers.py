@@ -326,6 +326,41 @@ def test_words_that_were_taken_back_are_gone_unless_somebody_decided_already() -
     assert life.book.drop(DropWords(source="$y", **of, words_id=goes)).empty
 
 
+async def test_of_an_edited_message_only_the_newest_words_are_kept_and_either_event_takes_them_back(
+    tmp_path: Path,
+) -> None:
+    life, path = Life(), fresh_store(tmp_path)
+    life.moves(SAM, "join")
+    of: dict[str, Any] = {"rule": "say", "lane": Lane(SERVER, GROUP), "community": "hearth", "group": LOUNGE}
+    first = life.sends("My number is 07700 900123.")
+    for edit in ("$e1", "$e2"):
+        known = life.book.sent_by(first)
+        assert known is not None
+        drop = life.book.drop(DropWords(source=edit, user_id=SAM, words_id=known.id, **of))
+        hold = HoldWords(source=edit, user_id=SAM, sealed=edit.encode(), at_ms=NOW, edits=first, **of)
+        life.rows.add(drop)
+        life.rows.add(life.book.hold(hold))
+    again = await life.next(path, knows_room=True)
+    [kept] = again.book.waiting(LOUNGE, SAM)
+    assert again.book.sent_by(first) == again.book.sent_by("$e2") == kept
+    assert again.book.sent_by("$e1") is None
+    assert again.book.drop(DropWords(source="$x", user_id=SAM, words_id=kept.id, **of)).words_gone
+    assert again.book.sent_by(first) is None
+
+
+def test_an_edit_that_the_store_refused_leaves_what_was_there() -> None:
+    life = Life()
+    life.moves(SAM, "join")
+    of: dict[str, Any] = {"rule": "say", "lane": Lane(SERVER, GROUP), "community": "hearth", "group": LOUNGE}
+    first = life.sends()
+    rows = life.book.drop(DropWords(source="$e", user_id=SAM, words_id=first, **of))
+    rows.add(life.book.hold(HoldWords(source="$e", user_id=SAM, sealed=b"", at_ms=NOW, edits=first, **of)))
+    for undo in reversed(rows.undo):
+        undo()
+    assert [one.id for one in life.book.waiting(LOUNGE, SAM)] == [first]
+    assert life.book.sent_by(first) is not None
+
+
 def test_of_what_waits_only_what_somebody_was_shown_is_theirs_to_answer() -> None:
     life = Life()
     kit = f"@kit:{SERVER}"
