@@ -165,6 +165,8 @@ class Reading:
     async def _show(self, effect: Effect, attempt: Attempt) -> Result:
         """Show somebody what waits, in their direct room; from then on they may decide. It is taken back after a while."""
         assert isinstance(effect, ShowWords)
+        if attempt.perhaps_sent and (earlier := await self._shown_before(effect)) is not None:
+            return earlier
         newcomer = self.book.person(effect.group, effect.user_id)
         if newcomer is None or not self.book.may(newcomer, effect.to):
             return Refused("not_theirs")
@@ -185,18 +187,40 @@ class Reading:
 
         done = await self._core.direct_rooms.tell(effect.to, effect.key, say)
         if opened and isinstance(done, Done) and done.event_id is not None:
-            withdraw = Withdraw(
-                source=effect.key,
-                rule=effect.rule,
-                lane=effect.lane,
-                room_id=done.room_id or "",
-                event_id=done.event_id,
-                reason="shown_long_enough",
-                not_before_ms=self._clock.now_ms() + SHOWN_MS,
-            )
-            await self._core.lanes.enact([withdraw])
+            await self._take_back(effect, done.room_id or "", done.event_id, self._clock.now_ms() + SHOWN_MS)
             await self._core.database.insist(self.book.showed([one.id for one, _ in opened], effect.to))
         return done
+
+    async def _shown_before(self, effect: ShowWords) -> Done | None:
+        """See to it that what an attempt showed that was cut off goes, whoever may see it now; None if it showed nothing.
+
+        Nobody may decide by it: who asks once more is shown it once more.
+        """
+        known = self._core.direct_rooms.reach(effect.to)
+        if known is None:
+            return None
+        try:
+            found = await self._speaker.find(known[0], effect.key, self._speaker.actor(effect.identity))
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return None  # that room is gone, and what was said in it
+        if found is None:
+            return None
+        await self._take_back(effect, known[0], found, effect.at_ms + SHOWN_MS)
+        return Done(event_id=found, room_id=known[0], already=True)
+
+    async def _take_back(self, effect: Effect, room_id: str, event_id: str, at_ms: int) -> None:
+        withdraw = Withdraw(
+            source=effect.key,
+            rule=effect.rule,
+            lane=effect.lane,
+            room_id=room_id,
+            event_id=event_id,
+            reason="shown_long_enough",
+            not_before_ms=at_ms,
+        )
+        await self._core.lanes.enact([withdraw])
 
     async def _opened(self, words: Words) -> str | None:
         sealed, vault = await sealed_words(self._core.database, self._name, words.id), self._core.casework.the_vault()

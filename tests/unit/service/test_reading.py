@@ -66,6 +66,10 @@ class Speaker:
         self.said.setdefault((effect.key, part), (room_id, text, items, replaces))
         return Done(event_id=f"${list(self.said).index((effect.key, part))}", room_id=room_id)
 
+    async def find(self, room_id: str, mark: str, _actor: None) -> str | None:
+        found = (n for n, ((key, _), said) in enumerate(self.said.items()) if (key, said[0]) == (mark, room_id))
+        return next((f"${n}" for n in found), None)
+
     def texts(self, room_id: str) -> list[str]:
         return [text for room, text, _, _ in self.said.values() if room == room_id]
 
@@ -88,7 +92,7 @@ class World:
         self.sits: set[str] = set()
         self.vault: Any = Sealed()
         lanes = SimpleNamespace(enact=self._enact, text_purged=lambda: None)
-        rooms = SimpleNamespace(tell=self._tell, reachable=self._reachable, community="hearth")
+        rooms = SimpleNamespace(tell=self._tell, reachable=self._reachable, reach=self._reach, community="hearth")
         casework = SimpleNamespace(the_vault=lambda: self.vault, book=self)
         self.core: Any = SimpleNamespace(
             config=SimpleNamespace(homeserver=SimpleNamespace(name=SERVER)),
@@ -129,6 +133,9 @@ class World:
         return await say(f"!of {user_id}")
 
     async def _reachable(self, user_id: str, _key: str) -> tuple[str, str]:
+        return f"!of {user_id}", "reached"
+
+    def _reach(self, user_id: str) -> tuple[str, str]:
         return f"!of {user_id}", "reached"
 
     async def _send(self, *_: Any) -> str:
@@ -202,6 +209,25 @@ async def test_who_may_read_it_is_shown_it_for_ten_minutes_and_may_decide_from_t
         known = here.reading.book.words(words)
         assert known is not None
         assert known.shown == {ROSA}
+
+
+async def test_killed_between_showing_words_and_what_takes_them_back_they_are_taken_back_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        words, asked = await here.sends("I look after my dad."), here.clock.now
+        show = ShowWords(**here.of("$show"), words=(words,), to=ROSA, at_ms=asked)
+        item = {"person": ROSA, "words": "I look after my dad."}
+        await here.speaker.say(f"!of {ROSA}", show, "first.shown", (item,), FIRST)
+        here.clock.now += LATE_AFTER_MS + 1
+        here.cases.add(ROSA)
+        assert await here.does(show, Attempt(2)) == Done(event_id="$0", room_id=f"!of {ROSA}", already=True)
+        [withdraw] = here.enacted
+        assert isinstance(withdraw, Withdraw)
+        assert (withdraw.event_id, withdraw.not_before_ms) == ("$0", asked + 600_000)
+        known = here.reading.book.words(words)
+        assert known is not None
+        assert not known.shown, "nobody decides by what they may not have read"
 
 
 async def test_care_04_nobody_is_shown_it_who_does_not_look_after_that_group_or_has_a_case_or_wrote_it(
