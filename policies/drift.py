@@ -88,6 +88,8 @@ def is_left_alone(community: DesiredCommunity, change: Change) -> bool:
     """Whether a change, if it would put right what somebody did by hand, is left to a person who applies the policy."""
     if isinstance(change, AddAddress):
         return community.drift["links"] != "enforce"
+    if isinstance(change, SetListing) and uncertain(change.before):
+        return False  # we have begun it ourselves
     if isinstance(change, SetListing):
         return community.drift["settings"] != "enforce"
     return isinstance(change, SetState) and answer_to(community, change.type) != "enforce"
