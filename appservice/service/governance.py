@@ -217,6 +217,7 @@ class Governance:
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         within = proposed.within if proposed is not None else ""
+        whole = self.settled or not within  # what was cut off in other rooms is still to be finished
         said, planned = await self.plan(files, undoes=undoes, within=within)
         lacking = await self._lacking(said, planned, undoes)
         if lacking is not None:
@@ -238,7 +239,8 @@ class Governance:
         self._take(said, standing, settled=False)
         self.held, self.waiting, self._unassessed = (), None, False
         start()
-        return await self._reconcile(first=planned, progress=progress, leave=outside(within)), number
+        result = await self._reconcile(first=planned, progress=progress, leave=outside(within), whole=whole)
+        return result, number
 
     def _line(
         self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None
@@ -418,6 +420,8 @@ class Governance:
         first: Plan | None = None,
         progress: Progress | None = None,
         leave: Callable[[Change], bool] = lambda _change: False,
+        *,
+        whole: bool = True,
     ) -> Reconciled:
         assert self.said is not None
         assert self.standing is not None
@@ -428,9 +432,9 @@ class Governance:
         for note in result.notes:
             log.warning("provisioning_note", kind=note.kind, group=note.room)
         log.info("provisioned", done=result.done, calls=result.calls, undone=len(result.undone), rounds=result.rounds)
-        if result.settled != self.settled:
-            await self._write(self.said, settled=result.settled)
-            self.settled = result.settled
+        if (settled := result.settled and whole) != self.settled:
+            await self._write(self.said, settled=settled)
+            self.settled = settled
         return result
 
 

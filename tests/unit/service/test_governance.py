@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appservice.provisioning import Provisioner
-from appservice.service.consent import Consent, Moved, Refused
+from appservice.service.consent import Consent, Moved, Proposed, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.policy_files import BadPolicy, read_files
 from appservice.service.succession import Asked
@@ -138,6 +138,23 @@ async def test_who_comes_along_into_a_new_room_is_known_by_the_commit_that_begin
         monkeypatch.setattr(house.database, "commit", noted)
         await house.governance.follow(Asked("carers-lounge"))
     assert row in next(rows for rows in written if rows.in_force).positions
+
+
+async def test_a_plan_about_one_group_does_not_end_what_was_cut_off_in_others(tmp_path: Path) -> None:
+    store = fresh_store(tmp_path)
+    about_one = Proposed(1, Commit(), "carers-lounge")
+    async with governed(store) as house:
+        house.provisioner.dies_after = 3
+        with pytest.raises(KilledHere):
+            await house.governance.apply(example())
+        await house.governance.apply(example(), proposed=about_one)
+        assert not house.governance.settled
+    async with governed(store, house.homeserver) as house:
+        assert not house.governance.settled
+        await house.governance.keep()
+        assert house.governance.settled
+        await house.governance.apply(example(), proposed=about_one)
+        assert house.governance.settled
 
 
 async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:
