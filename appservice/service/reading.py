@@ -270,7 +270,12 @@ class Reading:
             words = self.book.words(item.get("id", ""))
             text = await self._opened(words) if words is not None else None
             items.append({**item, "words": text} if text is not None else item)
-        result = await says.execute(replace(effect, items=tuple(items)), attempt)
+        try:
+            result = await says.execute(replace(effect, items=tuple(items)), attempt)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            result = Refused(error.errcode)
         if not isinstance(result, Postponed):
             for item in effect.items:
                 await self._core.database.insist(self.book.done_with(item.get("id", "")))

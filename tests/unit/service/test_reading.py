@@ -343,6 +343,17 @@ async def test_after_seven_days_words_that_nobody_read_go_back_and_their_author_
         assert isinstance(card, NewcomerCard)
 
 
+async def test_words_that_cannot_be_given_back_are_not_kept_for_ever(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.sends()
+        here.clock.now += KEPT_MS
+        await here.reading.turn()
+        [back] = [one for one in here.enacted if isinstance(one, ReturnWords)]
+        here.speaker.refuses = f"!of {SAM}"
+        assert await here.does(back) == Refused("M_FORBIDDEN")
+        assert (await here.stored(), here.reading.book.open_of(SAM)) == (0, 0)
+
+
 async def test_one_card_says_how_much_waits_without_the_words_and_then_that_nothing_does(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         words = [await here.sends("In confidence.")]
