@@ -65,7 +65,8 @@ class Newcomers(Protocol):
         ...
 
     def groups_of(self, user_id: str) -> Sequence[tuple[str, str, str]]:
-        """Return (group, its name, its room's id) of the groups in which somebody waits now, by group."""
+        """Return (group, its name, its room's id) of the groups in which somebody waits now, by group; of one whose room
+        is read anew, with "" as the id."""
         ...
 
     def waiting(self, group: str, user_id: str) -> Sequence[Words]:

@@ -212,8 +212,8 @@ class NewcomerBook:
         found = []
         for group in sorted(self._firsts):
             room = self._room_of(group)
-            if room is not None and room.members.get(user_id) == "join" and self.left(group, user_id):
-                found.append((group, self._names.get(group, group), room.room_id))
+            if (room is None or room.members.get(user_id) == "join") and self.left(group, user_id):
+                found.append((group, self._names.get(group, group), room.room_id if room is not None else ""))
         return found
 
     def waiting(self, group: str, user_id: str) -> Sequence[Words]:

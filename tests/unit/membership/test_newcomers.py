@@ -283,8 +283,12 @@ def test_while_a_room_is_read_anew_nobody_is_taken_for_gone_though_what_is_old_g
     life = Life()
     life.moves(SAM, "join")
     life.sends()
+    [(group, name, room_id)] = life.book.groups_of(SAM)
+    assert (group, room_id) == (LOUNGE, GROUP)
     life.projection.forget(GROUP)
     assert life.book.stale(NOW) == []
+    assert life.book.groups_of(SAM) == [(LOUNGE, name, "")], "what they send now is no talk"
+    assert life.book.groups_of(ROSA) == []
     assert [why for _, why in life.book.stale(NOW + KEPT_MS)] == ["late"]
     life.read({})
     assert [why for _, why in life.book.stale(NOW)] == ["gone"]
