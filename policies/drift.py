@@ -54,18 +54,20 @@ GOVERNED_TYPES: Final[Collection[str]] = _ASPECTS.keys()
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """State of a room that is not as the policy says. `change` puts it right; None where nothing can."""
+    """State of a room that is not as the policy says. `change` puts it right; None where nothing can. `reads_first` is
+    whether newcomers may wait in that room."""
 
     key: StateKey
     aspect: DriftAspect
     answer: DriftAnswer
     change: SetState | SetListing | None
+    reads_first: bool = False
 
     @property
     def of_newcomers(self) -> bool:
         """Whether it is only about who waits as a newcomer: that moves with people, and is nobody's doing."""
         change = self.change
-        powers = change is not None and change.type == "m.room.power_levels"
+        powers = self.reads_first and change is not None and change.type == "m.room.power_levels"
         return change is not None and powers and differ_in_newcomers(change.before, change.after)
 
 
@@ -86,6 +88,8 @@ def is_left_alone(community: DesiredCommunity, change: Change) -> bool:
     """Whether a change, if it would put right what somebody did by hand, is left to a person who applies the policy."""
     if isinstance(change, AddAddress):
         return community.drift["links"] != "enforce"
+    if isinstance(change, SetListing) and uncertain(change.before):
+        return False  # we have begun it ourselves
     if isinstance(change, SetListing):
         return community.drift["settings"] != "enforce"
     return isinstance(change, SetState) and answer_to(community, change.type) != "enforce"
@@ -99,6 +103,7 @@ def deviations(
     observed: that room, and the rooms that it links to.
     """
     found = []
+    reads_first = community.room(key).first_messages > 0
     present = observed.rooms.get(key)
     mark = present.state.get((MANAGED_TYPE, "")) if present is not None else None
     ours = is_marked(mark, community.id, key) and uncertain(mark)  # what we have begun is to be ended, and is no drift
@@ -110,7 +115,7 @@ def deviations(
             continue
         if aspect is not None:
             answer = answer_to(community, change.type)
-            found.append(Deviation((change.type, change.state_key), aspect, answer, change))
+            found.append(Deviation((change.type, change.state_key), aspect, answer, change, reads_first))
     wanted = community.room(key).state
     for event_type in _FINAL:
         if present is not None and (event_type, "") not in wanted and present.state.get((event_type, "")):

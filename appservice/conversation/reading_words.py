@@ -32,6 +32,7 @@ from appservice.flow import (
     ShowWords,
     UrgentMessage,
     Words,
+    WordsState,
 )
 
 #: What can be tapped on a card, with the word that does the same.
@@ -62,19 +63,36 @@ class Say:
             return
         if item.event.redacts is not None:
             yield from self._taken_back(item, newcomers)
+        elif item.event.replaces is not None:
+            yield from self._changed(item, facts, newcomers, item.event.replaces)
         elif (said := _said(item, facts)) is not None:
             yield from self._sent(item, facts, newcomers, said)
 
     def _taken_back(self, item: EventInput, newcomers: Newcomers) -> Iterable[Effect]:
         """Who removes their own message to us takes back what it was to say."""
-        words = newcomers.words(item.event.redacts or "")
+        words = newcomers.sent_by(item.event.redacts or "")
         if words is None or words.user_id != item.event.sender:
             return
         of = _common(item, self.name) | {"community": words.community, "group": words.group, "user_id": words.user_id}
         yield DropWords(**of, words_id=words.id)
         yield NewcomerCard(**of)
 
-    def _sent(self, item: EventInput, facts: Facts, newcomers: Newcomers, said: str) -> Iterable[Effect]:
+    def _changed(self, item: EventInput, facts: Facts, newcomers: Newcomers, edited: str) -> Iterable[Effect]:
+        """Who edits their message to us wants that to be read, and no more what it said before. It is read anew."""
+        words, new = newcomers.sent_by(edited), item.event.content.get("m.new_content")
+        if words is None or words.user_id != item.event.sender or words.state is not WordsState.WAITS:
+            return
+        said = _said(item, facts, new if isinstance(new, Mapping) else {})
+        sent = list(self._sent(item, facts, newcomers, said or "", edited))
+        of = _common(item, self.name) | {"community": words.community, "group": words.group, "user_id": words.user_id}
+        yield DropWords(**of, words_id=words.id)
+        yield from sent
+        if (card := NewcomerCard(**of)) not in sent:
+            yield card
+
+    def _sent(
+        self, item: EventInput, facts: Facts, newcomers: Newcomers, said: str, edits: str = ""
+    ) -> Iterable[Effect]:
         groups, sender = newcomers.groups_of(item.event.sender), item.event.sender
         text, group = said, groups[0] if len(groups) == 1 else None
         if (named := _IN.match(said)) is not None:
@@ -87,20 +105,22 @@ class Say:
             yield self._told(item, "first.which", *({"room": one[2]} for one in groups))
         elif not text or len(text) > MOST_CHARACTERS:
             yield self._told(item, "first.how")
-        elif newcomers.open_of(sender) >= MOST_WAITING:
+        elif newcomers.open_of(sender) - bool(edits) >= MOST_WAITING:
             yield self._told(item, "first.enough", {"room": group[2]})
         elif (sealed := newcomers.seal(text)) is None:
             yield self._told(item, "first.cannot")
         else:
-            yield from self._held(item, facts, group, sealed)
+            yield from self._held(item, facts, group, sealed, edits)
 
-    def _held(self, item: EventInput, facts: Facts, group: tuple[str, str, str], sealed: bytes) -> Iterable[Effect]:
+    def _held(
+        self, item: EventInput, facts: Facts, group: tuple[str, str, str], sealed: bytes, edits: str
+    ) -> Iterable[Effect]:
         common = _common(item, self.name) | {
             "community": facts.room.community,
             "group": group[0],
             "user_id": item.event.sender,
         }
-        yield HoldWords(**common, sealed=sealed, at_ms=item.received_ms)
+        yield HoldWords(**common, sealed=sealed, at_ms=item.received_ms, edits=edits)
         yield NewcomerCard(**common)
         yield self._told(item, "first.heard", {"room": group[2]})
 
@@ -164,7 +184,8 @@ class ReadingWords:
     ) -> Iterable[Effect]:
         room_id = _room_of(newcomers, newcomer)
         left = newcomers.left(newcomer.group, newcomer.user_id)
-        if not room_id:
+        # While the room is read anew, nobody is known to be in it: it is looked at again when the words leave.
+        if not room_id and (not left or _is_known(facts, newcomer.group)):
             yield from self._give_back(item, facts, newcomers, newcomer, words, "gone" if left else "free")
             return
         of, sender = self._of(item, newcomer), item.event.sender
@@ -223,17 +244,17 @@ def is_for_reading(item: EventInput, facts: Facts) -> bool:
     return _meant(item, facts, facts.newcomers, typed) is not None
 
 
-def _said(item: EventInput, facts: Facts) -> str | None:
+def _said(item: EventInput, facts: Facts, edited: Mapping[str, Any] | None = None) -> str | None:
     """Return what somebody whose first messages are read sends for reading, None for anything else they write.
 
-    Who calls for help says it to us, and not to the group.
+    Who calls for help says it to us, and not to the group. edited: what an edit makes of a message.
     """
-    event, newcomers = item.event, facts.newcomers
-    if newcomers is None or event.type != "m.room.message" or event.content.get("msgtype") != "m.text":
+    event, newcomers, content = item.event, facts.newcomers, item.event.content if edited is None else edited
+    if newcomers is None or event.type != "m.room.message" or content.get("msgtype") != "m.text":
         return None
-    if event.redacted or event.replaces is not None or not _is_theirs(item, facts):
+    if event.redacted or (event.replaces is not None and edited is None) or not _is_theirs(item, facts):
         return None
-    words = spoken(event.content, facts.ghosts.guardian)
+    words = spoken(content, facts.ghosts.guardian)
     begins = _SAY.match(words)
     if begins is None or not newcomers.groups_of(event.sender) or is_a_call(words[begins.end() :]):
         return None
@@ -272,6 +293,10 @@ def _room_of(newcomers: Newcomers, newcomer: Newcomer) -> str:
     """Return the room in which a newcomer still waits, "" for none."""
     groups = newcomers.groups_of(newcomer.user_id)
     return next((room_id for group, _, room_id in groups if group == newcomer.group), "")
+
+
+def _is_known(facts: Facts, group: str) -> bool:
+    return any(found == group and facts.room_of(room_id) is not None for room_id, found in facts.groups.items())
 
 
 def _is_theirs(item: EventInput, facts: Facts) -> bool:

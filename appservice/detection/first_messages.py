@@ -16,10 +16,12 @@ from appservice.flow import (
     FIRST_MESSAGES,
     SAY,
     DirectMessage,
+    DropWords,
     Effect,
     EventInput,
     Facts,
     GiveBack,
+    NewcomerCard,
     Origin,
     Redact,
     UrgentMessage,
@@ -63,7 +65,9 @@ class FirstMessages:
 def unheld(item: EventInput, effects: Sequence[Effect]) -> list[Effect]:
     """Return the effects of words that sound like distress without their being kept for reading: people are called, and
     who wrote them is told that they stand in no group."""
-    kept = [effect for effect in effects if effect.rule != SAY]
+    taken_back = any(isinstance(one, DropWords) for one in effects)  # an edit: what it said before goes all the same
+    stays = (DropWords, NewcomerCard) if taken_back else ()
+    kept = [effect for effect in effects if effect.rule != SAY or isinstance(effect, stays)]
     answered = any(isinstance(one, UrgentMessage) and one.rule == "concern" for one in kept)
     if len(kept) == len(effects) or answered:
         return kept

@@ -65,15 +65,16 @@ class Newcomers(Protocol):
         ...
 
     def groups_of(self, user_id: str) -> Sequence[tuple[str, str, str]]:
-        """Return (group, its name, its room's id) of the groups in which somebody waits now, by group."""
+        """Return (group, its name, its room's id) of the groups in which somebody waits now, by group; of one whose room
+        is read anew, with "" as the id."""
         ...
 
     def waiting(self, group: str, user_id: str) -> Sequence[Words]:
         """Return what somebody sent for reading in a group and nobody decided about, oldest first."""
         ...
 
-    def words(self, words_id: str) -> Words | None:
-        """Return what was sent for reading by its id, None once it is done with."""
+    def sent_by(self, event_id: str) -> Words | None:
+        """Return what was sent for reading by a message, or took its place by an edit; None once it is done with."""
         ...
 
     def open_of(self, user_id: str) -> int:
@@ -118,13 +119,17 @@ class _OfNewcomer(Effect):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldWords(_OfNewcomer):
-    """Keep what a newcomer sent for reading, `sealed`. True as soon as it is decided, and never in an outbox."""
+    """Keep what a newcomer sent for reading, `sealed`. True as soon as it is decided, and never in an outbox.
+
+    edits: the message that this one is an edit of, "" for none.
+    """
 
     type: ClassVar[str] = "hold_words"
     urgency: ClassVar[Urgency] = Urgency.NOW
 
     sealed: bytes
     at_ms: int
+    edits: str = ""
 
     def describe(self) -> str:
         return f"keep what one person sent for reading in {self.group}"
@@ -132,7 +137,7 @@ class HoldWords(_OfNewcomer):
 
 @dataclass(frozen=True, kw_only=True)
 class DropWords(_OfNewcomer):
-    """Who sent words for reading took them back (`words_id`): they are gone. True as soon as it is decided."""
+    """Who sent words for reading took them back, or has others (`words_id`): they are gone. True as soon as it is decided."""
 
     type: ClassVar[str] = "drop_words"
     urgency: ClassVar[Urgency] = Urgency.NOW

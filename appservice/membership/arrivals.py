@@ -56,27 +56,31 @@ class Arrivals:
             return  # whoever may not be here is told so, by the doors
         room = EnsureDirectRoom(source=item.id, rule=self.name, lane=item.lane, user_id=person)
         yield room
-        if person not in facts.known_people:
-            about = self._about(facts, person)
-            yield self._noted(item, facts, about, facts.now_ms)
-            # What a program does here, who reads, what is kept, how to complain (CARE, rule 17).
-            yield DirectMessage(
-                source=item.id,
-                rule=self.name,
-                lane=item.lane,
-                once=room.key,
-                user_id=person,
-                text="direct.welcome",
-                items=(about,),
-            )
+        if person in facts.known_people:
+            if _read_first(facts, person):  # it waits for them in the room that they have not come into, or left
+                yield from self._greeting(item, facts, person, room.key)
+            return
+        about = self._about(facts, person)
+        yield self._noted(item, facts, about, facts.now_ms)
+        # What a program does here, who reads, what is kept, how to complain (CARE, rule 17).
+        yield DirectMessage(
+            source=item.id,
+            rule=self.name,
+            lane=item.lane,
+            once=room.key,
+            user_id=person,
+            text="direct.welcome",
+            items=(about,),
+        )
 
-    def _greeting(self, item: EventInput, facts: Facts, person: str) -> Iterable[Effect]:
+    def _greeting(self, item: EventInput, facts: Facts, person: str, room: str | None = None) -> Iterable[Effect]:
         """What the group tells newcomers, to somebody whom we met elsewhere; nothing to those in need of other words.
 
-        Once for what it says: nobody is told it at each return.
+        Once for what it says: nobody is told it at each return. room: what makes the direct room in which it is said.
         """
-        arrives = facts.before != "join" and not _came_along(facts, person)
-        read_first = _read_first(facts, person)
+        arrives, read_first = facts.before != "join" and not _came_along(facts, person), _read_first(facts, person)
+        # Whose coming was found by reading the room was in it already: who was told nothing yet cannot write, nor ask how.
+        arrives = arrives or (read_first > 0 and facts.room.group not in facts.greeted.get(person, {}))
         tells = facts.room.group in self._welcomes or read_first or self._is_kept_otherwise(facts, person)
         if not arrives or not tells or not _admitted(facts, person):
             return
@@ -91,6 +95,7 @@ class Arrivals:
                 source=item.id,
                 rule=self.name,
                 lane=item.lane,
+                once=room,
                 user_id=person,
                 text="direct.group_welcome",
                 items=(about,),

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from base64 import b32encode
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 
 from appservice.flow import (
@@ -27,9 +26,13 @@ from appservice.flow import (
     Words,
     WordsState,
 )
+from appservice.membership.newcomer_records import newcomer_from, newcomer_row, words_from, words_row
+from appservice.membership.newcomer_terms import firsts_of, powerful_of, users_of
 from appservice.store import Commit, Database, read_held_words, read_newcomers
+from policies.changes import BringOver
 from policies.desired import DesiredCommunity
 from policies.governed_rooms import HELD_LEVEL
+from policies.plan import Plan
 
 log = structlog.get_logger()
 
@@ -70,6 +73,7 @@ class NewcomerBook:
         self.changed: Callable[[str], None] = lambda _room_id: None
         self._people: dict[tuple[str, str], Newcomer] = {}
         self._words: dict[str, Words] = {}
+        self._sent: dict[str, str] = {}  # by message, and by edit of it
         self._firsts: Mapping[str, int] = {}
         self._names: Mapping[str, str] = {}
         self._powerful: Mapping[str, Collection[str]] = {}
@@ -78,51 +82,38 @@ class NewcomerBook:
     async def load(self, database: Database) -> None:
         """Take up what an earlier life of ours knew. Raises `StoreRefused`."""
         for record in await read_newcomers(database, self._homeserver):
-            fields: dict[str, Any] = orjson.loads(record)
-            fields["cards"] = tuple((room, event) for room, event in fields["cards"])
-            newcomer = Newcomer(**fields)
+            newcomer = newcomer_from(record)
             self._people[newcomer.key] = newcomer
         for row in await read_held_words(database, self._homeserver):
-            self._words[row["id"]] = Words(
-                id=row["id"],
-                community=row["community"],
-                group=row["grp"],
-                user_id=row["user_id"],
-                at_ms=row["at_ms"],
-                state=WordsState(row["state"]),
-                shown=frozenset(orjson.loads(row["shown"])),
-            )
+            self._put(words_from(row))
 
     # -- the policy --------------------------------------------------------------------------------------------------
 
     def ending(self, community: DesiredCommunity) -> Commit:
         """Return the rows by which people are known from then on, when this policy is put in force: commit them with it."""
-        known = self._known_under(_firsts_of(community))
-        return Commit(newcomers=[self._row(one) for one in known])
+        known = self._known_under(firsts_of(community), powerful_of(community))
+        return Commit(newcomers=[newcomer_row(self._homeserver, one) for one in known])
 
     def follow(self, community: DesiredCommunity) -> None:
         """From now on this policy says whose messages are read first."""
-        self._community, self._firsts = community.id, _firsts_of(community)
+        self._community, self._firsts = community.id, firsts_of(community)
         self._names = {room.key: room.name for room in community.rooms}
-        self._powerful = {
-            room.key: {user for user, level in _users(room.state["m.room.power_levels", ""]).items() if level > 0}
-            for room in community.rooms
-            if room.first_messages
-        }
-        for one in self._known_under(self._firsts):
+        self._powerful = powerful_of(community)
+        for one in self._known_under(self._firsts, self._powerful):
             self._people[one.key] = one
 
-    def _known_under(self, firsts: Mapping[str, int]) -> list[Newcomer]:
-        """Whoever waits no longer when so many messages are read first: for good, whatever comes later."""
+    def _known_under(self, firsts: Mapping[str, int], powerful: Mapping[str, Collection[str]]) -> list[Newcomer]:
+        """Whoever waits no longer when so many messages are read first, and these have power: for good, whatever comes
+        later. Who steps down from moderating has written there freely."""
         return [
             replace(one, known=True)
             for one in self._people.values()
-            if not one.known and one.posted >= firsts.get(one.group, 0)
+            if not one.known and (one.posted >= firsts.get(one.group, 0) or one.user_id in powerful.get(one.group, ()))
         ]
 
     def beside(self, community: DesiredCommunity) -> DesiredCommunity:
         """Return a community with who waits at this moment, as it would be if it were in force."""
-        firsts = _firsts_of(community)
+        firsts = firsts_of(community)
         waiting: dict[str, set[str]] = {}
         for one in self._people.values():
             if not one.known and one.posted < firsts.get(one.group, 0) and self._is_in(one.group, one.user_id):
@@ -135,12 +126,26 @@ class NewcomerBook:
         """Return the rooms in which newcomers wait, or may."""
         return [room.room_id for group in self._firsts if (room := self._room_of(group)) is not None]
 
+    def brought(self, planned: Plan) -> Commit:
+        """Whoever is joined to a group's room from the one whose place it takes was in the group before, unless they were
+        new in it already: return the rows, to be committed before they come."""
+        rows = Commit()
+        for one in planned.changes:
+            if not isinstance(one, BringOver) or one.room not in self._firsts:
+                continue
+            if (one.room, one.user_id) not in self._people:
+                known = Newcomer(community=self._community, group=one.room, user_id=one.user_id, known=True)
+                rows.add(self._keep(known))
+        return rows
+
     # -- who comes and goes ------------------------------------------------------------------------------------------
 
     def moved(self, room: RoomFacts, user_id: str, before: str | None, after: str | None) -> Commit:
         """Take that somebody came into a room, or went; return the rows."""
-        if (before == "join") == (after == "join") or user_id in self._ours or not self._is_watched(room):
+        if (before == "join") == (after == "join") or user_id in self._ours or not self._is_ours(room):
             return Commit()
+        if room.closed and after == "join" and self._is_in(room.group, user_id):
+            return Commit()  # they are in the room that took its place, and only look back
         known = self._people.get((room.group, user_id))
         rows = Commit()
         if after != "join":
@@ -148,7 +153,7 @@ class NewcomerBook:
                 rows = self._keep(self._new(room, user_id, known=True))
         elif known is None and user_id not in self._powerful[room.group] and not self._came_along(room, user_id):
             rows = self._keep(self._new(room, user_id))
-        if self.left(room.group, user_id):
+        if self.left(room.group, user_id) and not room.closed:
             self.changed(room.room_id)
         return rows
 
@@ -161,7 +166,7 @@ class NewcomerBook:
         if not self._is_watched(room):
             return rows
         if before is None:
-            held = {user for user, level in _users(room.power_levels).items() if level == HELD_LEVEL}
+            held = {user for user, level in users_of(room.power_levels).items() if level == HELD_LEVEL}
             before = {user: how for user, how in room.members.items() if user not in held}
         for user_id in before.keys() | room.members.keys():
             rows.add(self.moved(room, user_id, before.get(user_id), room.members.get(user_id)))
@@ -171,11 +176,15 @@ class NewcomerBook:
         """Return the rows of all who are, or were, new in a room: what was refused by the store is written with them."""
         if not self._is_watched(room):
             return Commit()
-        return Commit(newcomers=[self._row(one) for one in self._people.values() if one.group == room.group])
+        return Commit(
+            newcomers=[newcomer_row(self._homeserver, one) for one in self._people.values() if one.group == room.group]
+        )
 
     def _is_watched(self, room: RoomFacts) -> bool:
-        ours = room.place is Place.GROUP and room.community == self._community
-        return ours and room.group in self._firsts and not room.closed
+        return self._is_ours(room) and not room.closed
+
+    def _is_ours(self, room: RoomFacts) -> bool:
+        return room.place is Place.GROUP and room.community == self._community and room.group in self._firsts
 
     def _new(self, room: RoomFacts, user_id: str, *, known: bool = False) -> Newcomer:
         return Newcomer(community=room.community, group=room.group, user_id=user_id, known=known)
@@ -203,8 +212,8 @@ class NewcomerBook:
         found = []
         for group in sorted(self._firsts):
             room = self._room_of(group)
-            if room is not None and room.members.get(user_id) == "join" and self.left(group, user_id):
-                found.append((group, self._names.get(group, group), room.room_id))
+            if (room is None or room.members.get(user_id) == "join") and self.left(group, user_id):
+                found.append((group, self._names.get(group, group), room.room_id if room is not None else ""))
         return found
 
     def waiting(self, group: str, user_id: str) -> Sequence[Words]:
@@ -214,8 +223,8 @@ class NewcomerBook:
             if (one.group, one.user_id, one.state) == (group, user_id, WordsState.WAITS)
         ]
 
-    def words(self, words_id: str) -> Words | None:
-        return self._words.get(words_id)
+    def sent_by(self, event_id: str) -> Words | None:
+        return self._words.get(self._sent.get(event_id, ""))
 
     def open_of(self, user_id: str) -> int:
         return sum(1 for one in self._words.values() if one.user_id == user_id)
@@ -240,28 +249,36 @@ class NewcomerBook:
         return [one for one in self._open() if any(room == room_id for room, _ in one.cards)]
 
     def shown_to(self, user_id: str) -> Collection[Newcomer]:
-        return [one for one in self._open() if any(user_id in words.shown for words in self.waiting(*one.key))]
+        return self._open(lambda words: user_id in words.shown)
 
     def may(self, newcomer: Newcomer, user_id: str) -> bool:
         return user_id != newcomer.user_id and self._may(newcomer, user_id)
 
-    def _open(self) -> list[Newcomer]:
-        keys = {(one.group, one.user_id): None for one in self._words.values() if one.state is WordsState.WAITS}
+    def _open(self, meant: Callable[[Words], bool] = lambda _words: True) -> list[Newcomer]:
+        waiting = (one for one in self._words.values() if one.state is WordsState.WAITS and meant(one))
+        keys = dict.fromkeys((one.group, one.user_id) for one in waiting)
         return [self._people[key] for key in keys if key in self._people]
 
     # -- moving ------------------------------------------------------------------------------------------------------
+
+    def words(self, words_id: str) -> Words | None:
+        """Return what was sent for reading by its id, None once it is done with."""
+        return self._words.get(words_id)
 
     def person(self, group: str, user_id: str) -> Newcomer | None:
         """Return somebody who is, or was, new to a group."""
         return self._people.get((group, user_id))
 
     def stale(self, now_ms: int) -> list[tuple[Words, str]]:
-        """Return what goes back without anybody having decided, and why: it is old, or there is no need for it now."""
+        """Return what goes back without anybody having decided, and why: it is old, or there is no need for it now.
+
+        While a room is read anew nobody is known to be in it, and nobody is gone.
+        """
         found = []
         for one in self._words.values():
             if one.state is not WordsState.WAITS:
                 continue
-            if not self._is_in(one.group, one.user_id):
+            if self._room_of(one.group) is not None and not self._is_in(one.group, one.user_id):
                 found.append((one, "gone"))
             elif not self.left(one.group, one.user_id):
                 found.append((one, "free"))
@@ -273,14 +290,14 @@ class NewcomerBook:
         """Keep what somebody sent for reading; return the row. Refused by the store, it comes again with its event."""
         assert isinstance(effect, HoldWords)
         words = Words(
-            id=effect.source,
+            id=f"{effect.edits} {effect.source}".strip(),
             community=effect.community,
             group=effect.group,
             user_id=effect.user_id,
             at_ms=effect.at_ms,
         )
-        self._words[words.id] = words
-        row = {**self._words_row(words), "sealed": effect.sealed}
+        self._put(words)
+        row = words_row(self._homeserver, words, effect.sealed)
         return Commit(held_words=[row], undo=[lambda: self._forget(words.id)])
 
     def decide(self, effect: Effect) -> Commit:
@@ -300,7 +317,7 @@ class NewcomerBook:
         if known is None or known.state is not WordsState.WAITS:
             return Commit()
         rows = self.done_with(known.id)
-        rows.undo.append(lambda: self._words.update({known.id: known}))
+        rows.undo.append(lambda: self._put(known))
         return rows
 
     def showed(self, words_ids: Collection[str], user_id: str) -> Commit:
@@ -334,8 +351,15 @@ class NewcomerBook:
         """Where the cards about somebody stand now; return the row."""
         return self._keep(replace(self._people.get(newcomer.key, newcomer), cards=cards))
 
+    def _put(self, words: Words) -> None:
+        self._words[words.id] = words
+        self._sent |= dict.fromkeys(words.id.split(), words.id)
+
     def _forget(self, words_id: str) -> None:
         self._words.pop(words_id, None)
+        for event_id in words_id.split():
+            if self._sent.get(event_id) == words_id:
+                del self._sent[event_id]
 
     def _move(self, words: Words) -> Commit:
         before = self._words[words.id]
@@ -345,39 +369,8 @@ class NewcomerBook:
             if self._words.get(words.id) is words:
                 self._words[words.id] = before
 
-        return Commit(held_words=[{**self._words_row(words), "sealed": b""}], undo=[undo])
+        return Commit(held_words=[words_row(self._homeserver, words)], undo=[undo])
 
     def _keep(self, newcomer: Newcomer) -> Commit:
         self._people[newcomer.key] = newcomer
-        return Commit(newcomers=[self._row(newcomer)])
-
-    def _row(self, newcomer: Newcomer) -> dict[str, Any]:
-        return {
-            "homeserver": self._homeserver,
-            "community": newcomer.community,
-            "grp": newcomer.group,
-            "user_id": newcomer.user_id,
-            "record": orjson.dumps(asdict(newcomer)),
-        }
-
-    def _words_row(self, words: Words) -> dict[str, Any]:
-        return {
-            "homeserver": self._homeserver,
-            "id": words.id,
-            "community": words.community,
-            "grp": words.group,
-            "user_id": words.user_id,
-            "at_ms": words.at_ms,
-            "state": str(words.state),
-            "shown": orjson.dumps(sorted(words.shown)),
-        }
-
-
-def _firsts_of(community: DesiredCommunity) -> Mapping[str, int]:
-    return {room.key: room.first_messages for room in community.rooms if room.first_messages}
-
-
-def _users(levels: Mapping[str, Any]) -> Mapping[str, int]:
-    users = levels.get("users")
-    found = users.items() if isinstance(users, Mapping) else ()
-    return {user: level for user, level in found if type(level) is int}
+        return Commit(newcomers=[newcomer_row(self._homeserver, newcomer)])

@@ -88,6 +88,8 @@ class Governance:
         self.left_alone: Callable[[Change], bool] = lambda _change: False
         #: a community with those newcomers who wait at this moment, as it would be if it were in force
         self.with_newcomers: Callable[[DesiredCommunity], DesiredCommunity] = lambda community: community
+        #: the rows by which whoever comes along from an old room is no newcomer in the one that takes its place
+        self.brought: Callable[[Plan], Commit] = lambda _planned: Commit()
 
     # -- which it is -----------------------------------------------------------------------------------------------
 
@@ -220,6 +222,7 @@ class Governance:
         proposed: Proposed | None = None,
     ) -> tuple[Reconciled, int | None]:
         within = proposed.within if proposed is not None else ""
+        whole = self.settled or not within  # what was cut off in other rooms is still to be finished
         said, planned = await self.plan(files, undoes=undoes, within=within)
         lacking = await self._lacking(said, planned, undoes)
         if lacking is not None:
@@ -241,7 +244,8 @@ class Governance:
         self._take(said, standing, settled=False)
         self.held, self.waiting, self._unassessed = (), None, False
         start()
-        return await self._reconcile(first=planned, progress=progress, leave=outside(within)), number
+        result = await self._reconcile(first=planned, progress=progress, leave=outside(within), whole=whole)
+        return result, number
 
     def _line(
         self, said: Said, planned: Plan, consent: Consent, number: int | None, undoes: int | None
@@ -285,8 +289,9 @@ class Governance:
                 raise lacking.refusal(said)
             consent = consent or Consent()
             consent.check(said, planned)
-            line = AuditLine(_LANE, self._line(said, planned, consent, None, None))
-            await self._write(said, settled=False, beside=Commit(audit=[line]))
+            rows = Commit(audit=[AuditLine(_LANE, self._line(said, planned, consent, None, None))])
+            rows.add(self.brought(planned))
+            await self._write(said, settled=False, beside=rows)
             self.settled = False
             return await self._reconcile(first=planned, progress=progress), None
 
@@ -420,6 +425,8 @@ class Governance:
         first: Plan | None = None,
         progress: Progress | None = None,
         leave: Callable[[Change], bool] = lambda _change: False,
+        *,
+        whole: bool = True,
     ) -> Reconciled:
         assert self.said is not None
         assert self.standing is not None
@@ -430,9 +437,9 @@ class Governance:
         for note in result.notes:
             log.warning("provisioning_note", kind=note.kind, group=note.room)
         log.info("provisioned", done=result.done, calls=result.calls, undone=len(result.undone), rounds=result.rounds)
-        if result.settled != self.settled:
-            await self._write(self.said, settled=result.settled)
-            self.settled = result.settled
+        if (settled := result.settled and whole) != self.settled:
+            await self._write(self.said, settled=settled)
+            self.settled = settled
         return result
 
 

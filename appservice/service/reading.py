@@ -44,7 +44,7 @@ from appservice.flow import (
     transaction_id,
 )
 from appservice.matrix import Rejected
-from appservice.membership import NewcomerBook, reference_of
+from appservice.membership import KEPT_MS, NewcomerBook, reference_of
 from appservice.people import READABLE
 from appservice.service.governance import Governance
 from appservice.service.newcomer_levels import NewcomerLevels
@@ -98,7 +98,7 @@ class Reading:
         """See to levels by this governance, and have its plans know who waits."""
         self.levels = NewcomerLevels(governance, self._core.projection.room, self.book.beside, self.book.rooms)
         self.book.changed = self.levels.wake
-        governance.with_newcomers = self.book.beside
+        governance.with_newcomers, governance.brought = self.book.beside, self.book.brought
 
     def follow(self, community: DesiredCommunity) -> None:
         """From now on this policy says whose messages are read first."""
@@ -126,6 +126,8 @@ class Reading:
     async def turn(self) -> None:
         """Give back what is over now."""
         for words, why in self.book.stale(self._clock.now_ms()):
+            if self.book.words(words.id) != words:
+                continue  # somebody decided, or took it back, while others were given back
             source, ids = f"timer/{words.id}/{why}", (words.id,)
             common: dict[str, Any] = {"source": source, "rule": "words_over", "lane": Lane(self._name, "")}
             of: dict[str, Any] = {"community": words.community, "group": words.group, "user_id": words.user_id}
@@ -163,6 +165,8 @@ class Reading:
     async def _show(self, effect: Effect, attempt: Attempt) -> Result:
         """Show somebody what waits, in their direct room; from then on they may decide. It is taken back after a while."""
         assert isinstance(effect, ShowWords)
+        if attempt.perhaps_sent and (earlier := await self._shown_before(effect)) is not None:
+            return earlier
         newcomer = self.book.person(effect.group, effect.user_id)
         if newcomer is None or not self.book.may(newcomer, effect.to):
             return Refused("not_theirs")
@@ -183,18 +187,40 @@ class Reading:
 
         done = await self._core.direct_rooms.tell(effect.to, effect.key, say)
         if opened and isinstance(done, Done) and done.event_id is not None:
-            withdraw = Withdraw(
-                source=effect.key,
-                rule=effect.rule,
-                lane=effect.lane,
-                room_id=done.room_id or "",
-                event_id=done.event_id,
-                reason="shown_long_enough",
-                not_before_ms=self._clock.now_ms() + SHOWN_MS,
-            )
-            await self._core.lanes.enact([withdraw])
+            await self._take_back(effect, done.room_id or "", done.event_id, self._clock.now_ms() + SHOWN_MS)
             await self._core.database.insist(self.book.showed([one.id for one, _ in opened], effect.to))
         return done
+
+    async def _shown_before(self, effect: ShowWords) -> Done | None:
+        """See to it that what an attempt showed that was cut off goes, whoever may see it now; None if it showed nothing.
+
+        Nobody may decide by it: who asks once more is shown it once more.
+        """
+        known = self._core.direct_rooms.reach(effect.to)
+        if known is None:
+            return None
+        try:
+            found = await self._speaker.find(known[0], effect.key, self._speaker.actor(effect.identity))
+        except Rejected as error:
+            if error.temporary:
+                raise
+            return None  # that room is gone, and what was said in it
+        if found is None:
+            return None
+        await self._take_back(effect, known[0], found, effect.at_ms + SHOWN_MS)
+        return Done(event_id=found, room_id=known[0], already=True)
+
+    async def _take_back(self, effect: Effect, room_id: str, event_id: str, at_ms: int) -> None:
+        withdraw = Withdraw(
+            source=effect.key,
+            rule=effect.rule,
+            lane=effect.lane,
+            room_id=room_id,
+            event_id=event_id,
+            reason="shown_long_enough",
+            not_before_ms=at_ms,
+        )
+        await self._core.lanes.enact([withdraw])
 
     async def _opened(self, words: Words) -> str | None:
         sealed, vault = await sealed_words(self._core.database, self._name, words.id), self._core.casework.the_vault()
@@ -214,6 +240,8 @@ class Reading:
         if words is None:
             return Done(already=True)  # it was posted, and counted
         room = self._room_of(effect.group)
+        if room is None and self._clock.now_ms() - words.at_ms < KEPT_MS:
+            return Postponed("no_room", _NO_ROOM_MS)  # it is read anew: whether they are in it is known after that
         text = await self._opened(words)
         if room is None or room.members.get(effect.user_id) != "join" or text is None:
             return await self._not_posted(effect, words, "gone" if text is not None else "failed")
@@ -242,7 +270,12 @@ class Reading:
             words = self.book.words(item.get("id", ""))
             text = await self._opened(words) if words is not None else None
             items.append({**item, "words": text} if text is not None else item)
-        result = await says.execute(replace(effect, items=tuple(items)), attempt)
+        try:
+            result = await says.execute(replace(effect, items=tuple(items)), attempt)
+        except Rejected as error:
+            if error.temporary:
+                raise
+            result = Refused(error.errcode)
         if not isinstance(result, Postponed):
             for item in effect.items:
                 await self._core.database.insist(self.book.done_with(item.get("id", "")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from appservice.flow import (
     MOST_CHARACTERS,
     DecideWords,
     DirectMessage,
+    DropWords,
     Effect,
     Event,
     EventInput,
@@ -27,6 +28,7 @@ from appservice.flow import (
     RoomFacts,
     ShowWords,
     Words,
+    WordsState,
 )
 from tests.support.house import GHOSTS, ROSA, SAM, SERVER
 
@@ -54,8 +56,8 @@ class Waiting:
     def waiting(self, group: str, user_id: str) -> Sequence[Words]:
         return [one for one in self.sent if (one.group, one.user_id) == (group, user_id)]
 
-    def words(self, words_id: str) -> Words | None:
-        return next((one for one in self.sent if one.id == words_id), None)
+    def sent_by(self, event_id: str) -> Words | None:
+        return next((one for one in self.sent if one.id == event_id), None)
 
     def open_of(self, _user_id: str) -> int:
         return len(self.sent)
@@ -180,6 +182,38 @@ def test_who_removes_their_own_message_takes_back_what_it_was_to_say() -> None:
         assert [one.type for one in found] == kinds_of
 
 
+def edits(known: Waiting, body: Any, who: str = SAM, target: str = "$w", **more: Any) -> list[Effect]:
+    new = {"msgtype": "m.text", "body": body, **more}
+    relation = {"rel_type": "m.replace", "event_id": target}
+    return list(Say().handle(*heard(known, "* it", who, content={"m.new_content": new, "m.relates_to": relation})))
+
+
+def test_an_edit_takes_the_place_of_what_waits_and_is_read_anew() -> None:
+    full = [words("$w", ROSA), words("$v"), words("$u")]
+    dropped, held, *others = edits(Waiting(sent=full), "say Hello, without my number.")
+    assert isinstance(dropped, DropWords)
+    assert isinstance(held, HoldWords)
+    assert (dropped.words_id, held.edits, held.sealed) == ("$w", "$w", b"sealed Hello, without my number.")
+    assert kinds(others) == ["newcomer_card", "first.heard"]
+
+
+def test_an_edit_into_another_group_is_told_on_both_cards() -> None:
+    dropped, *others = edits(Waiting((LOUNGE, EVENING), [words("$w")]), "say in evening: Hello.")
+    cards = [one.group for one in (dropped, *others) if isinstance(one, NewcomerCard)]
+    assert cards == ["evening", "lounge"]
+
+
+@pytest.mark.parametrize("body", ["Hello.", "say ", "say help", None, {}, "say " + "x" * (MOST_CHARACTERS + 1)])
+def test_an_edit_that_says_nothing_for_a_group_takes_back_what_it_said_before(body: Any) -> None:
+    assert kinds(edits(Waiting(sent=[words("$w")]), body)) == ["drop_words", "first.how", "newcomer_card"]
+
+
+def test_nobody_edits_the_words_of_others_nor_what_somebody_has_decided_about() -> None:
+    known = Waiting(sent=[words("$w"), replace(words("$v"), state=WordsState.GOES)])
+    assert edits(known, "say Hello.", ROSA) == edits(known, "say Hello.", target="$v") == []
+    assert edits(known, "say Hello.", target="$x") == []
+
+
 def test_no_effect_that_leaves_holds_the_words() -> None:
     found = says(Waiting(), "say In confidence.")
     assert "confidence" not in repr([one for one in found if not isinstance(one, HoldWords)])
@@ -236,6 +270,24 @@ def test_what_cannot_be_posted_any_more_goes_back_with_the_reason() -> None:
     assert kinds(found) == ["decide_words", "first.back", "newcomer_card"]
     assert isinstance(found[1], ReturnWords)
     assert found[1].items[0]["why_back"] == "free"
+
+
+def test_while_the_room_is_read_anew_a_yes_is_no_word_of_somebody_who_has_gone() -> None:
+    class Unread(Waiting):
+        def left(self, _group: str, _user_id: str) -> int:
+            return 2
+
+    known = Unread((), [words("$w", ROSA)])
+    item, facts = heard(known, "post", ROSA, HOUSE)
+    unread = replace(facts, groups={"!lounge": "lounge"})
+    assert kinds(list(ReadingWords().handle(item, unread))) == [
+        "decide_words",
+        "post_words",
+        "first.posted",
+        "newcomer_card",
+    ]
+    gone = replace(unread, room_of=RoomFacts)
+    assert kinds(list(ReadingWords().handle(item, gone))) == ["decide_words", "first.back", "newcomer_card"]
 
 
 def test_care_04_nobody_decides_about_their_own_words_nor_who_may_not() -> None:

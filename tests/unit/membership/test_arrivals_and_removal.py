@@ -14,6 +14,7 @@ from appservice.flow import (
     Event,
     EventInput,
     Facts,
+    Greeted,
     Lane,
     NoteGreeting,
     Origin,
@@ -118,6 +119,18 @@ def test_whose_first_messages_are_read_is_told_how_many_at_the_first_coming_whoe
     assert told("quiet", newcomers=New()) == [("direct.welcome", item)]
     known = {"newcomers": New(), "known_people": {SAM}, "direct_rooms": {SAM: "!dm"}}
     assert told("quiet", **known) == [("direct.group_welcome", item)]
+
+
+def test_who_has_not_come_into_their_direct_room_or_left_it_finds_there_how_to_write_at_all() -> None:
+    item = {"person": SAM, "room": GROUP, "first": "3"}
+    assert told("quiet", newcomers=New(), known_people={SAM}) == [("direct.group_welcome", item)]
+    assert told("welcome", newcomers=New(), known_people={SAM}) == []
+
+
+def test_whose_coming_was_missed_is_told_how_to_write_at_all_and_not_again_with_another_picture() -> None:
+    known: dict[str, Any] = {"newcomers": New(), "known_people": {SAM}, "direct_rooms": {SAM: "!dm"}, "before": "join"}
+    assert told("quiet", **known) == [("direct.group_welcome", {"person": SAM, "room": GROUP, "first": "3"})]
+    assert told("quiet", **known, greeted={SAM: {"quiet": Greeted("of more", 1)}}) == []
 
 
 def test_how_to_write_at_all_is_told_at_once_and_not_with_what_groups_tell_later() -> None:

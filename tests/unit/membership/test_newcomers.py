@@ -15,9 +15,11 @@ from appservice.matrix import parse_event
 from appservice.membership import NewcomerBook
 from appservice.membership.newcomers import KEPT_MS
 from appservice.store import Commit, Database
+from policies.changes import BringOver
 from policies.compile import compile_community
 from policies.desired import DesiredCommunity
 from policies.load import load_files
+from policies.plan import Plan
 from policies.schema import Policy
 from tests.support.house import GHOSTS, GROUP, ROSA, SAM, SERVER, fresh_store, member, state_of
 from tests.support.paths import POLICIES
@@ -36,8 +38,8 @@ class Sealed:
         return sealed[::-1]
 
 
-def community(first: int | None) -> DesiredCommunity:
-    """The larger example as the community `hearth`, with so much read of newcomers in its lounge."""
+def community(first: int | None, *moderators: str) -> DesiredCommunity:
+    """The larger example as the community `hearth`, with so much read of newcomers in its lounge, which Rosa moderates."""
     loaded = load_files(POLICIES / "leeds-carers.yaml")
     assert loaded.policy is not None
     said = loaded.policy.model_dump(by_alias=True)
@@ -46,7 +48,7 @@ def community(first: int | None) -> DesiredCommunity:
     policy = Policy.model_validate(said | {"drift": {}})
     made = compile_community(policy, replace(loaded.people, by_id={}))  # type: ignore[type-var]
     room = made.room(LOUNGE)
-    levels = {**room.state["m.room.power_levels", ""], "users": {ROSA: 50}}
+    levels = {**room.state["m.room.power_levels", ""], "users": dict.fromkeys((ROSA, *moderators), 50)}
     room = replace(room, state={**room.state, ("m.room.power_levels", ""): levels})
     return replace(made, rooms=tuple(room if one.key == LOUNGE else one for one in made.rooms))
 
@@ -219,6 +221,51 @@ def test_who_comes_over_from_the_old_room_of_a_group_is_not_new() -> None:
     assert (life.left, life.waits) == (0, {f"@kit:{SERVER}"})
 
 
+async def test_whoever_comes_along_from_a_room_that_others_made_is_not_new_unless_they_were(tmp_path: Path) -> None:
+    kit, path = f"@kit:{SERVER}", fresh_store(tmp_path)
+    life = Life()
+    life.moves(kit, "join")
+    life.moves(kit, "leave")
+    comes = [BringOver(LOUNGE, GROUP, "Carers' lounge", who) for who in (SAM, kit)]
+    other = BringOver("evening", "!evening", "In the evening", SAM)
+    life.rows.add(life.book.brought(Plan("hearth", "digest", (*comes, other))))
+    life = await life.next(path, knows_room=True)  # killed before they came
+    for who in (SAM, kit):
+        life.moves(who, "join")
+    assert (life.left, life.waits) == (0, {kit})
+    assert life.book.person("evening", SAM) is None
+
+
+def test_who_left_the_old_room_of_a_group_before_they_came_into_its_new_one_is_not_new() -> None:
+    life = Life(members={SAM: "join", f"@kit:{SERVER}": "join"})
+    closed = {**member("$closed", GHOSTS.steward, ""), "type": "m.room.tombstone", "state_key": ""}
+    life.projection.apply(parse_event({**closed, "content": {"replacement_room": "!next"}}, GROUP))
+    state = state_of("!next", LOUNGE, {GHOSTS.guardian: "join"})
+    state[0]["content"]["predecessor"] = {"room_id": GROUP}
+    life.projection.replace("!next", [parse_event(one, "!next") for one in state])
+    dan, amina = f"@dan:{SERVER}", f"@amina:{SERVER}"
+    life.moves(SAM, "leave")
+    for membership in ("join", "leave"):  # too late to be anything but new
+        life.moves(dan, membership)
+    for who in (SAM, dan, amina, f"@kit:{SERVER}"):
+        life.projection.apply(parse_event(member(f"$over{who}", who, "join", "!next"), "!next"))
+    for membership in ("leave", "join", "leave"):  # only looks back
+        life.moves(f"@kit:{SERVER}", membership)
+    assert (life.left, life.waits) == (0, {dan, amina})
+    assert set(life.woken) == {"!next"}
+
+
+def test_who_moderated_is_not_new_again_when_they_step_down() -> None:
+    life = Life()
+    life.moves(SAM, "join")
+    moderates, steps_down = community(2, SAM), community(2)
+    assert [row["user_id"] for row in life.book.ending(moderates).newcomers] == [SAM]
+    life.book.follow(moderates)
+    assert life.left == 0
+    life.book.follow(steps_down)
+    assert (life.left, life.waits) == (0, set())
+
+
 def test_words_go_back_when_they_are_old_or_needless_or_their_author_has_gone() -> None:
     life = Life()
     life.moves(SAM, "join")
@@ -230,6 +277,21 @@ def test_words_go_back_when_they_are_old_or_needless_or_their_author_has_gone() 
     life.moves(SAM, "join")
     life.book.follow(community(None))
     assert [why for _, why in life.book.stale(NOW)] == ["free"]
+
+
+def test_while_a_room_is_read_anew_nobody_is_taken_for_gone_though_what_is_old_goes_back() -> None:
+    life = Life()
+    life.moves(SAM, "join")
+    life.sends()
+    [(group, name, room_id)] = life.book.groups_of(SAM)
+    assert (group, room_id) == (LOUNGE, GROUP)
+    life.projection.forget(GROUP)
+    assert life.book.stale(NOW) == []
+    assert life.book.groups_of(SAM) == [(LOUNGE, name, "")], "what they send now is no talk"
+    assert life.book.groups_of(ROSA) == []
+    assert [why for _, why in life.book.stale(NOW + KEPT_MS)] == ["late"]
+    life.read({})
+    assert [why for _, why in life.book.stale(NOW)] == ["gone"]
 
 
 def test_words_are_sealed_and_where_they_cannot_be_nothing_is_kept_in_clear() -> None:
@@ -266,6 +328,52 @@ def test_words_that_were_taken_back_are_gone_unless_somebody_decided_already() -
     rows.undo[0]()
     assert life.book.words(waits) is not None, "the store refused it"
     assert life.book.drop(DropWords(source="$y", **of, words_id=goes)).empty
+
+
+async def test_of_an_edited_message_only_the_newest_words_are_kept_and_either_event_takes_them_back(
+    tmp_path: Path,
+) -> None:
+    life, path = Life(), fresh_store(tmp_path)
+    life.moves(SAM, "join")
+    of: dict[str, Any] = {"rule": "say", "lane": Lane(SERVER, GROUP), "community": "hearth", "group": LOUNGE}
+    first = life.sends("My number is 07700 900123.")
+    for edit in ("$e1", "$e2"):
+        known = life.book.sent_by(first)
+        assert known is not None
+        drop = life.book.drop(DropWords(source=edit, user_id=SAM, words_id=known.id, **of))
+        hold = HoldWords(source=edit, user_id=SAM, sealed=edit.encode(), at_ms=NOW, edits=first, **of)
+        life.rows.add(drop)
+        life.rows.add(life.book.hold(hold))
+    again = await life.next(path, knows_room=True)
+    [kept] = again.book.waiting(LOUNGE, SAM)
+    assert again.book.sent_by(first) == again.book.sent_by("$e2") == kept
+    assert again.book.sent_by("$e1") is None
+    assert again.book.drop(DropWords(source="$x", user_id=SAM, words_id=kept.id, **of)).words_gone
+    assert again.book.sent_by(first) is None
+
+
+def test_an_edit_that_the_store_refused_leaves_what_was_there() -> None:
+    life = Life()
+    life.moves(SAM, "join")
+    of: dict[str, Any] = {"rule": "say", "lane": Lane(SERVER, GROUP), "community": "hearth", "group": LOUNGE}
+    first = life.sends()
+    rows = life.book.drop(DropWords(source="$e", user_id=SAM, words_id=first, **of))
+    rows.add(life.book.hold(HoldWords(source="$e", user_id=SAM, sealed=b"", at_ms=NOW, edits=first, **of)))
+    for undo in reversed(rows.undo):
+        undo()
+    assert [one.id for one in life.book.waiting(LOUNGE, SAM)] == [first]
+    assert life.book.sent_by(first) is not None
+
+
+def test_of_what_waits_only_what_somebody_was_shown_is_theirs_to_answer() -> None:
+    life = Life()
+    kit = f"@kit:{SERVER}"
+    for who in (SAM, kit):
+        life.moves(who, "join")
+    first, _ = life.sends(), life.sends(who=kit)
+    life.book.showed([first], ROSA)
+    assert [one.user_id for one in life.book.shown_to(ROSA)] == [SAM]
+    assert life.book.shown_to(kit) == []
 
 
 def test_nobody_may_read_about_themselves() -> None:

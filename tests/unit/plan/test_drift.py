@@ -92,6 +92,14 @@ def test_a_listing_that_we_have_begun_ourselves_is_no_drift() -> None:
     assert not found.change.listed
 
 
+def test_a_listing_that_was_cut_off_is_ended_though_what_is_done_by_hand_is_left() -> None:
+    left = saying("{settings: {value: warn, because: A script does it., approved_by: safeguarding_lead}}")
+    mark = {"community": left.id, "group": "lounge"}
+    for directory, is_left in (("listed", True), ("unsure", False)):
+        change = SetListing("lounge", "!lounge", "Lounge", False, {**mark, "directory": directory}, mark)
+        assert is_left_alone(left, change) is is_left
+
+
 @pytest.mark.parametrize("state", ["m.room.encryption", "m.room.tombstone"])
 def test_what_cannot_be_taken_back_is_found_and_nothing_is_planned(state: str) -> None:
     (found,) = drift_of("lounge", lounge={"set": {state: {"body": "x"}}})

@@ -87,6 +87,14 @@ def test_that_people_come_and_go_is_no_drift_and_any_other_difference_is() -> No
         assert not found.of_newcomers
 
 
+def test_somebody_held_back_where_nobody_waits_is_drift() -> None:
+    wanted = community(lounge=SILENT)
+    before = powers(wanted)
+    silenced = {**before, "users": {**before["users"], user("bea"): -1}}
+    [found] = deviations(wanted, world(wanted, powers=silenced), IDENTITIES, "lounge")
+    assert not found.of_newcomers
+
+
 @pytest.mark.parametrize("length", [20, 240])
 def test_no_crowd_of_newcomers_makes_the_powers_too_large_and_the_plan_tells_how_many_are_beyond(length: int) -> None:
     names = [f"{n:04}".ljust(length, "x") for n in range(MOST_HELD + 1)]

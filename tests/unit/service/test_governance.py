@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from appservice.provisioning import Provisioner
-from appservice.service.consent import Consent, Moved, Refused
+from appservice.service.consent import Consent, Moved, Proposed, Refused
 from appservice.service.history import NothingToUndo
 from appservice.service.policy_files import BadPolicy, read_files
 from appservice.service.succession import Asked
@@ -21,7 +21,7 @@ from policies.people import People
 from policies.plan import Plan
 from policies.problems import Problem
 from policies.saved import people_digest
-from tests.support.governed import Governed, KilledHere, example, governed
+from tests.support.governed import SERVER, Governed, KilledHere, example, governed
 from tests.support.house import fresh_store
 
 #: All but lead and deputy, without whom no people file is valid.
@@ -118,6 +118,45 @@ async def test_the_first_policy_does_not_loosen_by_its_own_limits_what_a_new_roo
             await house.governance.follow(
                 Asked("carers-lounge"), Consent(allow=frozenset({"demotions"}), because="The project ends")
             )
+
+
+async def test_who_comes_along_into_a_new_room_is_known_by_the_commit_that_begins_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with governed(fresh_store(tmp_path)) as house:
+        await house.governance.apply(example())
+        written, commit = list[Commit](), house.database.commit
+
+        async def noted(rows: Commit) -> None:
+            written.append(rows)
+            await commit(rows)
+
+        async def plan(_: Asked, community: DesiredCommunity, people: People, provisioner: Provisioner) -> Plan:
+            return await provisioner.plan(community, people)
+
+        row = {"homeserver": SERVER, "name": "brought", "value": "yes"}
+        monkeypatch.setattr(house.governance, "brought", lambda _planned: Commit(positions=[row]))
+        monkeypatch.setattr(house.governance, "_successions", SimpleNamespace(plan=plan))
+        monkeypatch.setattr(house.database, "commit", noted)
+        await house.governance.follow(Asked("carers-lounge"))
+    assert row in next(rows for rows in written if rows.in_force).positions
+
+
+async def test_a_plan_about_one_group_does_not_end_what_was_cut_off_in_others(tmp_path: Path) -> None:
+    store = fresh_store(tmp_path)
+    about_one = Proposed(1, Commit(), "carers-lounge")
+    async with governed(store) as house:
+        house.provisioner.dies_after = 3
+        with pytest.raises(KilledHere):
+            await house.governance.apply(example())
+        await house.governance.apply(example(), proposed=about_one)
+        assert not house.governance.settled
+    async with governed(store, house.homeserver) as house:
+        assert not house.governance.settled
+        await house.governance.keep()
+        assert house.governance.settled
+        await house.governance.apply(example(), proposed=about_one)
+        assert house.governance.settled
 
 
 async def test_an_override_that_was_not_needed_leaves_no_trace(tmp_path: Path) -> None:

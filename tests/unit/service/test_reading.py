@@ -19,6 +19,7 @@ from appservice.flow import (
     Item,
     Lane,
     NewcomerCard,
+    Postponed,
     PostWords,
     Refused,
     Result,
@@ -65,6 +66,10 @@ class Speaker:
         self.said.setdefault((effect.key, part), (room_id, text, items, replaces))
         return Done(event_id=f"${list(self.said).index((effect.key, part))}", room_id=room_id)
 
+    async def find(self, room_id: str, mark: str, _actor: None) -> str | None:
+        found = (n for n, ((key, _), said) in enumerate(self.said.items()) if (key, said[0]) == (mark, room_id))
+        return next((f"${n}" for n in found), None)
+
     def texts(self, room_id: str) -> list[str]:
         return [text for room, text, _, _ in self.said.values() if room == room_id]
 
@@ -87,7 +92,7 @@ class World:
         self.sits: set[str] = set()
         self.vault: Any = Sealed()
         lanes = SimpleNamespace(enact=self._enact, text_purged=lambda: None)
-        rooms = SimpleNamespace(tell=self._tell, reachable=self._reachable, community="hearth")
+        rooms = SimpleNamespace(tell=self._tell, reachable=self._reachable, reach=self._reach, community="hearth")
         casework = SimpleNamespace(the_vault=lambda: self.vault, book=self)
         self.core: Any = SimpleNamespace(
             config=SimpleNamespace(homeserver=SimpleNamespace(name=SERVER)),
@@ -128,6 +133,9 @@ class World:
         return await say(f"!of {user_id}")
 
     async def _reachable(self, user_id: str, _key: str) -> tuple[str, str]:
+        return f"!of {user_id}", "reached"
+
+    def _reach(self, user_id: str) -> tuple[str, str]:
         return f"!of {user_id}", "reached"
 
     async def _send(self, *_: Any) -> str:
@@ -203,6 +211,25 @@ async def test_who_may_read_it_is_shown_it_for_ten_minutes_and_may_decide_from_t
         assert known.shown == {ROSA}
 
 
+async def test_killed_between_showing_words_and_what_takes_them_back_they_are_taken_back_all_the_same(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as here:
+        words, asked = await here.sends("I look after my dad."), here.clock.now
+        show = ShowWords(**here.of("$show"), words=(words,), to=ROSA, at_ms=asked)
+        item = {"person": ROSA, "words": "I look after my dad."}
+        await here.speaker.say(f"!of {ROSA}", show, "first.shown", (item,), FIRST)
+        here.clock.now += LATE_AFTER_MS + 1
+        here.cases.add(ROSA)
+        assert await here.does(show, Attempt(2)) == Done(event_id="$0", room_id=f"!of {ROSA}", already=True)
+        [withdraw] = here.enacted
+        assert isinstance(withdraw, Withdraw)
+        assert (withdraw.event_id, withdraw.not_before_ms) == ("$0", asked + 600_000)
+        known = here.reading.book.words(words)
+        assert known is not None
+        assert not known.shown, "nobody decides by what they may not have read"
+
+
 async def test_care_04_nobody_is_shown_it_who_does_not_look_after_that_group_or_has_a_case_or_wrote_it(
     tmp_path: Path,
 ) -> None:
@@ -271,6 +298,35 @@ async def test_what_cannot_be_posted_goes_back_with_the_reason(tmp_path: Path) -
         assert (here.speaker.texts(GROUP), await here.stored()) == ([], 0)
 
 
+async def test_what_somebody_let_pass_waits_while_the_room_is_read_anew_and_is_posted_then(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        post = PostWords(**here.of("$yes"), words_id=await here.sends("Hello all."))
+        here.projection.forget(GROUP)
+        await here.reading.turn()
+        assert isinstance(await here.does(post), Postponed)
+        state = state_of(GROUP, LOUNGE, {GHOSTS.guardian: "join", SAM: "join"})
+        here.projection.replace(GROUP, [parse_event(one, GROUP) for one in state])
+        await here.does(post, Attempt(2))
+        assert (here.speaker.words(GROUP), here.enacted) == (["Hello all."], [])
+
+
+async def test_what_somebody_decided_about_while_others_words_went_back_is_not_given_back_too(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        _, second = await here.sends("Number 1."), await here.sends("Number 2.")
+        here.clock.now += KEPT_MS
+        enact = here.core.lanes.enact
+
+        async def meanwhile(effects: list[Effect]) -> None:
+            here.core.lanes.enact = enact
+            await enact([DecideWords(**here.of("$yes"), words=(second,), posts=True, by=ROSA)])
+            await enact(effects)
+
+        here.core.lanes.enact = meanwhile
+        await here.reading.turn()
+        back = [one.items[0]["id"] for one in here.enacted if isinstance(one, ReturnWords)]
+        assert back == ["$w1"]
+
+
 async def test_after_seven_days_words_that_nobody_read_go_back_and_their_author_is_told(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         words = await here.sends()
@@ -285,6 +341,17 @@ async def test_after_seven_days_words_that_nobody_read_go_back_and_their_author_
         assert isinstance(back, ReturnWords)
         assert (back.items[0]["why_back"], back.user_id) == ("late", SAM)
         assert isinstance(card, NewcomerCard)
+
+
+async def test_words_that_cannot_be_given_back_are_not_kept_for_ever(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.sends()
+        here.clock.now += KEPT_MS
+        await here.reading.turn()
+        [back] = [one for one in here.enacted if isinstance(one, ReturnWords)]
+        here.speaker.refuses = f"!of {SAM}"
+        assert await here.does(back) == Refused("M_FORBIDDEN")
+        assert (await here.stored(), here.reading.book.open_of(SAM)) == (0, 0)
 
 
 async def test_one_card_says_how_much_waits_without_the_words_and_then_that_nothing_does(tmp_path: Path) -> None:
