@@ -22,6 +22,7 @@ from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
+from policies.strict import AS_WRITTEN
 from policies.versions import CURRENT, KNOWN, up_to_date, version_of
 from policies.written import worded
 
@@ -148,7 +149,7 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
             advice = f"Write it as a number: schema: {CURRENT}."
         return None, [*findings, source.finding("error", ("schema",), message, advice)]
     try:
-        return model.model_validate(up_to_date(source.data)), findings
+        return model.model_validate(up_to_date(source.data), context=AS_WRITTEN), findings
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
     placed = sorted(errors, key=lambda error: (_mark_order(source, error), error["type"]))
@@ -207,6 +208,8 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
         if isinstance(value, str):
             return f'"{shown(value)}" is not known here', did_you_mean(value, known)
         return f"{_kind_of(value)} stands where one of {', '.join(known)} is expected", advice
+    if kind == "nothing":
+        return f'nothing stands behind "{name}:"', f"Write what is meant, or remove the key. {advice}".strip()
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"{shown(str(value))} is out of range: {bound}", advice

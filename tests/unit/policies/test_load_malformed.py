@@ -226,6 +226,13 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "type-list-for-block": (11, "a list stands where a block of keys is expected", "{safeguarding_lead: lead"),
     "type-list-for-choice": (51, "a list stands where a block of keys is expected", "Example: history: joined"),
     "type-nothing": (6, "nothing stands where text is expected", "Example: name:"),
+    "type-nothing-behind-a-key": (51, 'nothing stands behind "capacity:"', "or remove the key"),
+    "type-nothing-behind-a-word-of-a-step": (
+        52,
+        'nothing stands behind "outside_hours:"',
+        "Example: outside_hours: agreed",
+    ),
+    "type-nothing-behind-media": (51, 'nothing stands behind "media:"', "Example: media: none"),
     "type-nothing-in-a-choice": (51, "nothing stands where one of joined, invited, shared", "Example: value: joined"),
     "type-number-for-rule": (48, "a whole number stands where", "Example: rules: {bullying: enforce"),
     "type-number-for-text": (15, "a whole number stands where text is expected", 'Put it in quotes: "999"'),
