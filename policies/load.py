@@ -158,10 +158,12 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
 
 def _located(source: Source, problems: Iterable[Problem]) -> list[Finding]:
     findings: list[Finding] = []
-    errors = 0
+    errors = advice = 0
     for p in problems:
-        findings.append(source.finding(p.severity, p.path, p.message, p.advice, key=p.key))
         errors += p.severity == "error"
+        advice += p.severity == "advice"
+        if p.severity == "error" or advice <= MAX_FINDINGS:
+            findings.append(source.finding(p.severity, p.path, p.message, p.advice, key=p.key))
         if errors == MAX_FINDINGS:  # not before: an error behind much advice must still stop the file
             break
     return findings
