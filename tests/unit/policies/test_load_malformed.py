@@ -69,6 +69,8 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
         "pins is wider than a group of kind closed has it",
         "it is then moderators",
     ),
+    "care-reason-of-dots": (51, '"…" is no reason', "in a few plain words"),
+    "value-partner-address-of-hex": (14, "is an address, not a server name", "Write its name"),
     "care-rule-approved-by-nobody": (51, '"moderator" is not known here', "safeguarding_lead"),
     "care-rule-weakened-without-a-name": (48, "personal_data would only count", "approved_by: safeguarding_lead"),
     "care-rule-weakened-without-a-reason": (48, "phishing would only count", "approved_by: safeguarding_lead"),
