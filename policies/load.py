@@ -152,6 +152,9 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
         return model.model_validate(up_to_date(source.data), context=AS_WRITTEN), findings
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
+    # A list whose items are wrong has no items left, and is not too short for that.
+    inside = {tuple(error["loc"][:-1]) for error in errors if isinstance(error["loc"][-1], int)}
+    errors = [error for error in errors if error["type"] != "too_short" or error["loc"] not in inside]
     placed = sorted(errors, key=lambda error: (_mark_order(source, error), error["type"]))
     return None, findings + [_finding(source, model, error) for error in placed[:MAX_FINDINGS]]
 
@@ -220,7 +223,7 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
     if kind in _WANTED:
         if kind == "string_type" and isinstance(value, bool | int):
             advice = f'Put it in quotes: "{shown(str(value))}".'
-        if kind == "int_type" and isinstance(value, str) and value.isdecimal() and value.isascii():
+        if kind == "int_type" and isinstance(value, str) and value.isdecimal() and len(value) < 10:
             advice = f"{advice} Write it without quotes: {name}: {shown(value)}"
         return f"{_kind_of(value)} stands where {_WANTED[kind]} is expected", advice
     return shown(error["msg"]), advice
