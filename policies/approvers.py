@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.intent import approvers_of
-from policies.people import People
+from policies.people import People, Person
 from policies.problems import Problem
 from policies.schema import Policy
 
@@ -26,9 +26,14 @@ def problems_of_approving_roles(policy: Policy) -> Iterator[Problem]:
 
 def problems_of_approvers(policy: Policy, people: People) -> Iterator[Problem]:
     """Yield the groups at which nobody would answer, or one alone, who could not let themselves in. Advice: people change."""
+    found: dict[tuple[str, ...] | None, tuple[tuple[str, ...], list[Person]]] = {}  # most groups name the same, or none
     for group_id in _hybrid(policy):
-        roles = approvers_of(policy, policy.groups[group_id])
-        able = [person for person in people.by_id.values() if not person.roles.isdisjoint(roles)]
+        group = policy.groups[group_id]
+        named = group.join.approved_by if group.join is not None else None
+        if named not in found:
+            can = approvers_of(policy, group)
+            found[named] = can, [one for one in people.by_id.values() if not one.roles.isdisjoint(can)]
+        roles, able = found[named]
         if not roles:
             continue
         if not able:

@@ -23,7 +23,7 @@ from policies.limits import DANGERS, Limit, looser, setting_of
 from policies.listed import problems_of_cover, problems_of_places
 from policies.names import problems_of_names
 from policies.people import People, PeopleFile, people_of
-from policies.problems import Problem
+from policies.problems import Problem, repeated
 from policies.publishing_problems import problems_of_publishing
 from policies.schema import Group, Policy
 from policies.source import Path
@@ -59,12 +59,9 @@ def problems_of_policy(policy: Policy) -> Iterator[Problem]:
     yield from _promises(policy)
     yield from problems_of_contacts(policy)
     yield from _limits(policy)
-    seen: set[str] = set()
-    for index, contact in enumerate(policy.community.allowed_contacts):
-        if contact in seen:
-            where: Path = ("community", "allowed_contacts", index)
-            yield Problem(where, f"{contact} stands here twice", "Remove one of the two.")
-        seen.add(contact)
+    for index, contact in repeated(policy.community.allowed_contacts):
+        where: Path = ("community", "allowed_contacts", index)
+        yield Problem(where, f"{contact} stands here twice", "Remove one of the two.")
 
 
 def _owners(policy: Policy) -> Iterator[Problem]:
@@ -80,9 +77,8 @@ def _owners(policy: Policy) -> Iterator[Problem]:
 
 def _roles(policy: Policy) -> Iterator[Problem]:
     for role_id, role in policy.roles.items():
-        for index, duty in enumerate(role.can):
-            if duty in role.can[:index]:
-                yield Problem(("roles", role_id, "can", index), f"{duty} stands here twice", "Remove one of the two.")
+        for index, duty in repeated(role.can):
+            yield Problem(("roles", role_id, "can", index), f"{duty} stands here twice", "Remove one of the two.")
         if "moderate" in role.can and role.level < MODERATION_LEVEL:
             message = f"the role {role_id} is to moderate, but has level {role.level}"
             advice = f"Give it level {MODERATION_LEVEL} or more: below, the homeserver refuses it to remove anything."
@@ -291,13 +287,12 @@ def problems_of_people(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
             if role not in policy.roles:
                 advice = did_you_mean(role, policy.roles)
                 yield Problem((*path, "roles", index), f'there is no role "{shown(role)}"', advice)
-            elif role in entry.roles[:index]:
+        for index, role in repeated(entry.roles):
+            if role in policy.roles:
                 yield Problem((*path, "roles", index), f"{role} stands here twice", "Remove one of the two.", "advice")
+        for index, group in repeated(entry.groups):
+            yield Problem((*path, "groups", index), f"{group} stands here twice", "Remove one of the two.", "advice")
         for index, group in enumerate(entry.groups):
-            if group in entry.groups[:index]:
-                yield Problem(
-                    (*path, "groups", index), f"{group} stands here twice", "Remove one of the two.", "advice"
-                )
             if group not in policy.groups:
                 advice = did_you_mean(group, policy.groups)
                 yield Problem((*path, "groups", index), f'there is no group "{shown(group)}"', advice)

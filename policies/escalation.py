@@ -19,7 +19,7 @@ from policies.defaults import Approver
 from policies.findings import did_you_mean, shown
 from policies.strict import StrictModel
 from policies.times import TimeError, parse_minutes
-from policies.written import MAX_SLUG, Text, is_slug, refuse
+from policies.written import MAX_SLUG, Reason, is_slug, refuse
 
 Office = Literal["safeguarding_lead", "deputy"]
 OFFICES: Final[tuple[str, ...]] = get_args(Office)
@@ -99,7 +99,9 @@ class LadderBlock(StrictModel):
     steps: tuple[StepBlock, ...] = Field(
         description="Who is called first, and who next.", examples=["[{call: safeguarding_lead, within: 30m}]"]
     )
-    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    because: Reason | None = Field(
+        default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"']
+    )
     approved_by: Approver | None = Field(
         default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
     )

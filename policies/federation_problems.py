@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from policies.federation import host_of, reach_of_community, reach_of_group, same_server, shared_groups, stays_by_nature
 from policies.findings import shown
@@ -106,12 +107,13 @@ def _group(policy: Policy, path: Path, group: Group, said: GroupFederation) -> I
 def problems_of_elsewhere(policy: Policy, file: PeopleFile) -> Iterator[Problem]:
     """Yield who is listed, and could never be where they are listed, since their account is on another server."""
     whole = reach_of_community(policy)
+    admitted, let_into = cache(whole.admits), cache(lambda one, group_id: _lets_into(policy, group_id, one))
     for user_id, entry in file.people.items():
         path: Path = ("people", user_id)
         server = user_id.partition(":")[2]
         if server == whole.home:
             continue
-        if not whole.admits(server):
+        if not admitted(server):
             message = f"{shown(user_id)} is not on {whole.home}"
             advice = (
                 "Only people of the community's own server can take part, and those of its partners: name the server "
@@ -124,8 +126,11 @@ def problems_of_elsewhere(policy: Policy, file: PeopleFile) -> Iterator[Problem]
             advice = "The rooms of those who look after others never leave this server: give them an account here."
             yield Problem((*path, "roles"), message, advice, key=True)
         for index, group_id in enumerate(entry.groups):
-            group = policy.groups.get(group_id)
-            if group is not None and not reach_of_group(policy, group).admits(server):
+            if group_id in policy.groups and not let_into(server, group_id):
                 message = f"people of {shown(server)} cannot be in {shown(group_id)}"
                 advice = "Remove the group here. A closed group, and one of tier high, never leaves its homeserver."
                 yield Problem((*path, "groups", index), message, advice)
+
+
+def _lets_into(policy: Policy, group_id: str, server: str) -> bool:
+    return reach_of_group(policy, policy.groups[group_id]).admits(server)

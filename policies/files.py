@@ -70,8 +70,17 @@ def read_part(folder: Path, name: str) -> Read:
 
 def people_beside(policy: Path) -> Path:
     """Return where the people of a policy stand: `NAME.people.yaml` beside `NAME.yaml` if it is there, else `people.yaml`."""
-    own = policy.with_name(f"{policy.stem}.people.yaml")
-    return own if own.exists() else policy.with_name("people.yaml")
+    folder = policy.parent if policy.name else policy  # "." and "/" have no name: somebody named a folder
+    own = folder / f"{policy.stem}.people.yaml"
+    return own if _is_there(own) else folder / "people.yaml"
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path leads to something; not, where nobody can say: a name too long, a folder that may not be entered."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policies.findings import did_you_mean, shown
 from policies.intent import posting_level_of, words_only
-from policies.problems import Problem
+from policies.problems import Problem, repeated
 from policies.schema import Group, Policy
 from policies.source import Path
 
@@ -76,5 +76,6 @@ def _roles(policy: Policy, where: Path, roles: tuple[str, ...]) -> Iterator[Prob
     for index, role in enumerate(roles):
         if role not in policy.roles:
             yield Problem((*where, index), f'there is no role "{shown(role)}"', did_you_mean(role, policy.roles))
-        elif role in roles[:index]:
+    for index, role in repeated(roles):
+        if role in policy.roles:
             yield Problem((*where, index), f"{role} stands here twice", "Remove one of the two.")

@@ -16,6 +16,7 @@ EXAMPLE: Final = "Mon-Fri 09:00-17:00 Europe/London"
 _MAX_LENGTH: Final = 200  # characters: seven days with two spans each
 _ALWAYS: Final = re.compile(r"24 ?(/|x) ?7( [A-Za-z/_]+)?|always|all day|any ?time", re.IGNORECASE)
 _PART: Final = re.compile(r"([A-Za-z]+)(?:-([A-Za-z]+))? +(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})", re.ASCII)
+_DASH: Final = re.compile("[\u2010-\u2015\u2212]")  # what word processors and phones make of a hyphen
 
 __all__ = ["DAYS", "EXAMPLE", "HoursError", "Span", "StaffedHours", "parse_hours"]
 
@@ -81,7 +82,10 @@ def did_you_mean_zone(zone: str) -> str:
 def _spans(part: str) -> list[Span]:
     match = _PART.fullmatch(part)
     if match is None:
-        raise HoursError(f'"{shown(part)}" is not a day with its hours', f'Write days, then times: "{EXAMPLE}".')
+        advice = f'Write days, then times: "{EXAMPLE}".'
+        if dash := _DASH.search(part):  # to the eye it is written as it should be
+            advice = f'Write plain hyphens, and no "{dash[0]}": "{EXAMPLE}".'
+        raise HoursError(f'"{shown(part)}" is not a day with its hours', advice)
     first, last = (_day(name) for name in (match[1], match[2] or match[1]))
     opens, closes = _minutes(match[3], match[4]), _minutes(match[5], match[6])
     if opens >= closes:

@@ -106,7 +106,7 @@ class _Composer:
             self.refuse(source, ("include",), "a list of files is expected here", 'Example: include: ["groups.yaml"]')
             return
         for index in range(len(wanted)):
-            if not self.stopped:
+            if not self.stopped and len(self.findings) < MAX_FINDINGS:
                 self._include(source, index, name, (name, *way))
 
     def _foreign(self, source: Source, key: str) -> None:

@@ -26,6 +26,8 @@ _MODELS: Final[Mapping[str, tuple[type[BaseModel], str]]] = {
 _SHORT_FORMS: Final[Mapping[str, str]] = {LadderBlock.__name__: "steps"}
 """Blocks of which one key may stand alone, in place of the whole."""
 
+_NOTHING: Final[Mapping[str, str]] = {"type": "null"}
+
 __all__ = ["json_schema"]
 
 
@@ -71,11 +73,12 @@ def _word_or_block(setting: type[Setting], block: Mapping[str, Any]) -> dict[str
 
 
 def _finished(value: object) -> object:
-    """Return the schema with examples as data, without titles made of names, and no keys but those that are known."""
+    """Return the schema with examples as data, without titles made of names or nothing, and no keys but known ones."""
     if isinstance(value, list):
         return [_finished(one) for one in value]
     if not isinstance(value, dict):
         return value
+    value = _without_nothing(value)
     made = {name: _finished(one) for name, one in value.items() if not _is_made_title(name, one, value)}
     examples = made.get("examples")
     if isinstance(examples, list):
@@ -83,6 +86,16 @@ def _finished(value: object) -> object:
     if "patternProperties" in made:
         made["additionalProperties"] = False
     return made
+
+
+def _without_nothing(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a key that may be left out as one of what may stand behind it: never nothing."""
+    ways = value.get("anyOf")
+    if not isinstance(ways, list) or _NOTHING not in ways:
+        return value
+    left = [way for way in ways if way != _NOTHING]
+    kept = {name: one for name, one in value.items() if name not in ("anyOf", "default")}
+    return {**left[0], **kept} if len(left) == 1 else {"anyOf": left, **kept}
 
 
 def _is_made_title(name: str, one: object, around: Mapping[str, object]) -> bool:

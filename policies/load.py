@@ -22,6 +22,7 @@ from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
+from policies.strict import AS_WRITTEN
 from policies.versions import CURRENT, KNOWN, up_to_date, version_of
 from policies.written import worded
 
@@ -156,19 +157,24 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
             advice = f"Write it as a number: schema: {CURRENT}."
         return None, [*findings, source.finding("error", ("schema",), message, advice)]
     try:
-        return model.model_validate(up_to_date(source.data)), findings
+        return model.model_validate(up_to_date(source.data), context=AS_WRITTEN), findings
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
+    # A list whose items are wrong has no items left, and is not too short for that.
+    inside = {tuple(error["loc"][:-1]) for error in errors if isinstance(error["loc"][-1], int)}
+    errors = [error for error in errors if error["type"] != "too_short" or error["loc"] not in inside]
     placed = sorted(errors, key=lambda error: (_mark_order(source, error), error["type"]))
     return None, findings + [_finding(source, model, error) for error in placed[:MAX_FINDINGS]]
 
 
 def _located(source: Source, problems: Iterable[Problem]) -> list[Finding]:
     findings: list[Finding] = []
-    errors = 0
+    errors = advice = 0
     for p in problems:
-        findings.append(source.finding(p.severity, p.path, p.message, p.advice, key=p.key))
         errors += p.severity == "error"
+        advice += p.severity == "advice"
+        if p.severity == "error" or advice <= MAX_FINDINGS:
+            findings.append(source.finding(p.severity, p.path, p.message, p.advice, key=p.key))
         if errors == MAX_FINDINGS:  # not before: an error behind much advice must still stop the file
             break
     return findings
@@ -215,6 +221,8 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
         if isinstance(value, str):
             return f'"{shown(value)}" is not known here', did_you_mean(value, known)
         return f"{_kind_of(value)} stands where one of {', '.join(known)} is expected", advice
+    if kind == "nothing":
+        return f'nothing stands behind "{name}:"', f"Write what is meant, or remove the key. {advice}".strip()
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
         return f"{shown(str(value))} is out of range: {bound}", advice
@@ -223,7 +231,7 @@ def _worded(source: Source, model: type[BaseModel], error: ErrorDetails, path: P
     if kind in _WANTED:
         if kind == "string_type" and isinstance(value, bool | int):
             advice = f'Put it in quotes: "{shown(str(value))}".'
-        if kind == "int_type" and isinstance(value, str) and value.isdecimal() and value.isascii():
+        if kind == "int_type" and isinstance(value, str) and value.isdecimal() and len(value) < 10:
             advice = f"{advice} Write it without quotes: {name}: {shown(value)}"
         return f"{_kind_of(value)} stands where {_WANTED[kind]} is expected", advice
     return shown(error["msg"]), advice

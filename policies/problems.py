@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from policies.findings import Severity
 from policies.source import Path
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "repeated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,12 @@ class Problem:
     advice: str
     severity: Severity = "error"
     key: bool = False
+
+
+def repeated(words: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield each word of a list that stands further up already, with its number from 0. Linear: a list may be long."""
+    seen: set[str] = set()
+    for index, word in enumerate(words):
+        if word in seen:
+            yield index, word
+        seen.add(word)

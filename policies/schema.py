@@ -6,7 +6,7 @@ Only what is compiled and enforced is in here; a key that did nothing would prom
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
@@ -83,6 +83,8 @@ class RiskAssessment(StrictModel):
 
 class Community(StrictModel):
     """What the community is, for whom, and who answers for it."""
+
+    may_be_bare: ClassVar[frozenset[str]] = frozenset({"limits"})
 
     id: Slug = Field(description="Rooms are found by it for ever, so never change it.", examples=["leeds-carers"])
     name: Name = Field(description="What members read.", examples=["Leeds Carers Together"])
@@ -219,6 +221,8 @@ class Group(StrictModel):
 
 class Policy(StrictModel):
     """A whole policy file. It names roles and never people."""
+
+    may_be_bare: ClassVar[frozenset[str]] = frozenset({"escalation"})
 
     schema_version: Literal[1, 2] = Field(
         alias="schema", description="The version of the language in which it is written.", examples=["2"]

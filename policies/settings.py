@@ -18,7 +18,7 @@ from policies.defaults import (
 )
 from policies.findings import did_you_mean, shown
 from policies.strict import StrictModel
-from policies.written import Kept, OtherServer, Paused, Slug, Text, refuse
+from policies.written import Kept, OtherServer, Paused, Reason, Slug, refuse
 
 MAX_SERVERS: Final = 100
 LIMIT_PERCENT: Final = 30
@@ -47,7 +47,9 @@ class LimitSetting(StrictModel):
         description=f"From so many people on; {LIMIT_FROM} by itself. Of fewer, only losing everybody is refused.",
         examples=["5"],
     )
-    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    because: Reason | None = Field(
+        default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"']
+    )
     approved_by: Approver | None = Field(
         default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
     )
@@ -75,7 +77,9 @@ class Setting(StrictModel):
     words: ClassVar[tuple[str, ...]] = ()
     word: ClassVar[str] = "value"
 
-    because: Text | None = Field(default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"'])
+    because: Reason | None = Field(
+        default=None, description="Why it is so.", examples=['"Board minute 2026-07 item 4"']
+    )
     approved_by: Approver | None = Field(
         default=None, description="Which of the owners answers for it.", examples=["safeguarding_lead"]
     )
@@ -140,7 +144,7 @@ class GroupFederation(Setting):
 class AcceptLimits(StrictModel):
     """Who accepts, and why, that a group of high risk runs on a server that cannot stop private rooms and messages."""
 
-    because: Text = Field(description="Why it is accepted.", examples=['"Board minute 2026-07 item 4"'])
+    because: Reason = Field(description="Why it is accepted.", examples=['"Board minute 2026-07 item 4"'])
     approved_by: Approver = Field(description="Which of the owners answers for it.", examples=["safeguarding_lead"])
 
 

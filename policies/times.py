@@ -114,11 +114,12 @@ def parse_lifetime(text: str) -> Lifetime:
         return Lifetime(None)
     found = _DAYS.fullmatch(text)
     if found is None:
-        raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "180 days".')
+        advice = f'Write it in days: "180 days", or "{FOREVER}" with a reason and a name.'
+        raise TimeError(f'"{shown(text)}" is not a length of time in days', advice)
     days = int(found[1])
     if not SHORTEST_KEPT <= days <= LONGEST_KEPT:
         advice = f'Write {SHORTEST_KEPT} to {LONGEST_KEPT} days, or "forever" with a reason and a name.'
-        raise TimeError(f"{days} days is out of range", advice)
+        raise TimeError(f"{shown(text)} is out of range", advice)
     return Lifetime(days)
 
 
@@ -126,7 +127,7 @@ def parse_minutes(text: str) -> int:
     """Return how many minutes `N m` or `N h` names (also written out, as in `30 minutes`). Raises `TimeError`."""
     found = _MINUTES.fullmatch(text)
     if found is None:
-        raise TimeError(f'"{shown(text)}" is not a length of time', 'Write a number and its unit: "30m", or "2h".')
+        raise TimeError(f'"{shown(text)}" is not a length of time', 'Write minutes or hours: "30m", or "2h".')
     return int(found[1]) * (1 if found[2] else 60)
 
 

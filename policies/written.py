@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn, get_args
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from policies.defaults import Approver
 from policies.findings import shown
 from policies.hours import HoursError, StaffedHours, parse_hours
 from policies.times import Lifetime, Pause, TimeError, parse_date, parse_lifetime, parse_pause
@@ -35,6 +36,7 @@ __all__ = [
     "Name",
     "OtherServer",
     "Paused",
+    "Reason",
     "Sentence",
     "ServerName",
     "Slug",
@@ -70,6 +72,8 @@ def _slug(text: str) -> str:
         other = next((sign for sign in text if sign.isalnum() and not sign.isascii()), None)
         if other is not None:  # it may look like one of them, and nobody would see what is wrong
             advice = f"The sign U+{ord(other):04X} is none of them: type it again. {advice}"
+        if text in get_args(Approver):
+            advice = "Name the role that holds this office, as it stands under roles."
         allowed = f"a-z, 0-9 and single hyphens between them, at most {MAX_SLUG} characters"
         refuse(f'"{shown(text)}" is not an id: {allowed}', advice)
     return text
@@ -80,17 +84,27 @@ def _shows(sign: str) -> bool:
     return unicodedata.category(sign)[0] in "LNPS" and sign != "\u2800"
 
 
-def _text_of(limit: int, *, lines: bool) -> Callable[[str], str]:
+def _text_of(limit: int, *, lines: bool, what: str = "a name") -> Callable[[str], str]:
     def check(text: str) -> str:
         if not any(map(_shows, text)):
             refuse("the text is empty", "Write a few plain words.")
         if len(text) > limit:
             refuse(f"the text has {len(text):,} characters, {limit} are allowed", "Say it shorter.")
         if not lines and "\n" in text.strip():
-            refuse("a name has one line", "Put further lines into the purpose.")
+            further = "Put further lines into the purpose." if what == "a name" else "Write it in one line."
+            refuse(f"{what} has one line", further)
         return text.strip()
 
     return check
+
+
+def _reason(text: str) -> str:
+    said = _text_of(MAX_TEXT, lines=True)(text)
+    if not any(map(str.isalnum, said)):  # as our own advice has it, and somebody copied it
+        refuse(
+            f'"{shown(said)}" is no reason', "Write why, in a few plain words: whoever asks in a year has only these."
+        )
+    return said
 
 
 def _server_name(text: str) -> str:
@@ -108,7 +122,8 @@ def _other_server(text: str) -> str:
         advice = "Name each server whole: nobody can know who will have a name that fits a pattern."
         refuse(f'"{shown(text)}" is a pattern, not a server name', advice)
     host = text.rpartition("]")[0][1:] if text.startswith("[") else text.partition(":")[0]
-    if text.startswith("[") or re.fullmatch(r"[0-9.]+", host):
+    # A last label of digits, or of a 0x and digits, makes any of it an address: 127.1 and 0x7f.1 are this machine.
+    if text.startswith("[") or re.fullmatch(r"(.*\.)?([0-9]+|0x[0-9a-f]*)", host):
         advice = 'Write its name, like "chat.partner.example": an address may be somebody else tomorrow.'
         refuse(f'"{shown(text)}" is an address, not a server name', advice)
     return _server_name(text)
@@ -200,11 +215,16 @@ _HOURS: Final = r"^\s*[A-Za-z]{3}.*[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}.* [A-
 Slug = Annotated[str, AfterValidator(_slug), _json(_whole(_SLUG), MAX_SLUG)]
 Name = Annotated[str, AfterValidator(_text_of(MAX_NAME, lines=False)), _json(_ONE_LINE, MAX_NAME)]
 Text = Annotated[str, AfterValidator(_text_of(MAX_TEXT, lines=True)), _json(_SAYS_SOMETHING, MAX_TEXT)]
-Version = Annotated[str, AfterValidator(_text_of(20, lines=False)), _json(_ONE_LINE, 20)]
-Sentence = Annotated[str, AfterValidator(_text_of(MAX_SENTENCE, lines=False)), _json(_ONE_LINE, MAX_SENTENCE)]
+Reason = Annotated[str, AfterValidator(_reason), _json(_SAYS_SOMETHING, MAX_TEXT)]
+Version = Annotated[str, AfterValidator(_text_of(20, lines=False, what="a version")), _json(_ONE_LINE, 20)]
+Sentence = Annotated[
+    str, AfterValidator(_text_of(MAX_SENTENCE, lines=False, what="a sentence")), _json(_ONE_LINE, MAX_SENTENCE)
+]
 ServerName = Annotated[str, AfterValidator(_server_name), _json(r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230)]
 OtherServer = Annotated[
-    str, AfterValidator(_other_server), _json(r"^(?![0-9.]+(:|$))[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230)
+    str,
+    AfterValidator(_other_server),
+    _json(r"^(?!(.*\.)?([0-9]+|0x[0-9a-f]*)(:|$))[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 230),
 ]
 UserId = Annotated[str, AfterValidator(_user_id), _json(r"^@[a-z0-9._=/+-]+:[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$", 255)]
 Contact = Annotated[str, AfterValidator(_contact), _json(f"{_whole(_EMAIL)}|{_whole(_PHONE)}")]

@@ -32,7 +32,7 @@ _SAYINGS: Final[tuple[tuple[tuple[str, ...], str, bool, str, str], ...]] = (
         "Close it on the same line, with commas between the items, or write one item a line without brackets.",
     ),
     (
-        ("cannot start any token",),
+        ("cannot start any token", "node content"),
         "",
         False,
         'text without quotes may not start with "SIGN"',
@@ -105,6 +105,8 @@ def explain_problem(error: yaml.MarkedYAMLError, lines: list[str]) -> Problem:
                 "Indent with spaces only, two for each step; most editors can be told to do so.",
             )  # fmt: skip
     sign = line[at[1] - 1 : at[1]]
+    if "node content" in found and not sign:  # the text ends where an item could stand
+        opened, found = _left_open(lines) or at, "',' or ']'" if "flow" in str(error.context) else ""
     for saying, in_context, where_opened, message, advice in _SAYINGS:
         if any(words in found for words in saying) and in_context in str(error.context):
             place = opened if where_opened else at
@@ -120,6 +122,23 @@ def _at(place: tuple[int, int], lines: list[str], message: str, advice: str) -> 
     line, column = place
     text = lines[line - 1][column - 1 :] if line <= len(lines) else ""
     return Problem(line, column, text, message, advice)
+
+
+def _left_open(lines: list[str]) -> tuple[int, int] | None:
+    """Return the place of the last bracket that is not closed again."""
+    closed = 0
+    for number in range(len(lines), 0, -1):
+        line = lines[number - 1]
+        if line.lstrip().startswith("#"):
+            continue
+        for column in range(len(line), 0, -1):
+            if line[column - 1] in "]}":
+                closed += 1
+            elif line[column - 1] in "[{":
+                if not closed:
+                    return number, column
+                closed -= 1
+    return None
 
 
 def _place(mark: yaml.Mark | None) -> tuple[int, int] | None:

@@ -69,6 +69,8 @@ def override_of(allow: list[str], because: str) -> Override:
         raise BadInput(f"--allow {unknown[0]}: what can be allowed is {' or '.join(DANGERS)}")
     if bool(allow) != bool(reason):
         raise BadInput('--allow and --because "…" go together: the reason is kept with what was done')
+    if reason and not any(map(str.isalnum, reason)):
+        raise BadInput(f"--because {reason}: say why, in a few plain words: it is kept with what was done")
     if _PERSON.search(reason) or len(reason) > _LONGEST_REASON:
         raise BadInput(
             f"--because: in at most {_LONGEST_REASON} letters, and without names of people: it is kept for good"

@@ -181,6 +181,7 @@ def test_a_plan_whose_policy_has_gone_is_refused_and_a_good_one_reaches_the_serv
         (("apply", "--allow", "removals"), "--because"),
         (("apply", "--because", "we must"), "--allow"),
         (("apply", "--allow", "removals", "--because", "   "), "--because"),
+        (("apply", "--allow", "removals", "--because", "…"), "say why"),
         (("apply", "--allow", "everything", "--because", "we must"), "removals or demotions"),
         (("apply", "--allow", "removals", "--because", "told to by @amina:chat.example"), "without names"),
         (("apply", "--allow", "removals", "--because", "x" * 501), "500"),

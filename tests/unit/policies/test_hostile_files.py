@@ -94,6 +94,14 @@ def test_check_says_the_same_and_ends_with_two(tmp_path: Path) -> None:
         assert ": error: " in done.output.replace("\n", " ")
 
 
+@pytest.mark.parametrize("name", [".", "/", "", "x" * 5_000, f"{'x' * 248}.yaml"])
+def test_a_name_that_is_no_files_name_is_told_like_any_other_mistake(name: str) -> None:
+    done = CliRunner().invoke(app, ["check", name])
+    assert done.exit_code == 2
+    assert isinstance(done.exception, SystemExit), repr(done.exception)
+    assert ":1:1: error: " in done.output.replace("\n", "")
+
+
 _READ_ALL = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)

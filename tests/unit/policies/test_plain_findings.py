@@ -47,6 +47,21 @@ def test_a_file_that_is_no_text_is_said_to_be_what_it_is(data: bytes, what: str)
     assert "plain text editor" in finding.advice
 
 
+def test_a_welcome_of_two_lines_is_not_said_to_be_a_name() -> None:
+    text = changed("    tier: low\n", '    tier: low\n    welcome: "We are here.\\nCome along."\n')
+    assert (only(text).message, only(text).advice) == ("a sentence has one line", "Write it in one line.")
+
+
+def test_a_number_that_is_far_too_large_is_not_said_to_be_in_quotes() -> None:
+    finding = only(changed("    tier: medium\n", f"    tier: medium\n    capacity: {'9' * 20}\n"))
+    assert "quotes" not in finding.advice
+
+
+def test_a_list_whose_items_are_wrong_is_not_said_to_be_empty() -> None:
+    text = changed("    tier: medium\n", "    tier: medium\n    membership: {roles: [Lead]}\n")
+    assert only(text).message.startswith('"Lead" is not an id')
+
+
 def test_curly_quotes_are_said_to_be_no_quotes() -> None:
     finding = only(changed('"Not a crisis service: in immediate danger call 999."', "“Not for a crisis: call 999.”"))
     assert "curly quotes" in finding.message
