@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path as FilePath
@@ -22,7 +23,7 @@ from policies.people import People, PeopleFile, people_of
 from policies.problems import Problem
 from policies.schema import Group, Policy
 from policies.source import Data, Path, Source, as_written, read_yaml
-from policies.strict import AS_WRITTEN
+from policies.strict import AS_WRITTEN, WAS_ACCEPTED
 from policies.versions import CURRENT, KNOWN, up_to_date, version_of
 from policies.written import worded
 
@@ -85,7 +86,7 @@ def load_policy(text: str | bytes, filename: str, today: date | None = None, *, 
 
 
 def _policy(source: Source, today: date | None, *, was_accepted: bool = False) -> Loaded:
-    policy, findings = _validate(source, Policy)
+    policy, findings = _validate(source, Policy, was_accepted)
     if policy is not None:
         findings += _located(source, problems_of_policy(policy))
         if today is not None:
@@ -103,7 +104,7 @@ def load_people(
     `was_accepted`: as in `load_policy`.
     """
     source = read_yaml(text, filename)
-    file, findings = _validate(source, PeopleFile)
+    file, findings = _validate(source, PeopleFile, was_accepted)
     if file is not None and policy is not None:
         findings += _located(source, problems_of_people(policy, file))
     refused = has_errors(findings) and not was_accepted
@@ -136,7 +137,7 @@ def compose_beside(policy_path: FilePath, first: bytes) -> Composed:
     return compose(first, str(policy_path), lambda name: read_part(policy_path.parent, name))
 
 
-def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[Finding]]:
+def _validate(source: Source, model: type[_Model], was_accepted: bool) -> tuple[_Model | None, list[Finding]]:
     findings = list(source.findings)
     if not source.readable:
         return None, findings
@@ -164,7 +165,11 @@ def _validate(source: Source, model: type[_Model]) -> tuple[_Model | None, list[
     inside = {tuple(error["loc"][:-1]) for error in errors if isinstance(error["loc"][-1], int)}
     errors = [error for error in errors if error["type"] != "too_short" or error["loc"] not in inside]
     placed = sorted(errors, key=lambda error: (_mark_order(source, error), error["type"]))
-    return None, findings + [_finding(source, model, error) for error in placed[:MAX_FINDINGS]]
+    findings += [_finding(source, model, error) for error in placed[:MAX_FINDINGS]]
+    if was_accepted:
+        with suppress(ValidationError):
+            return model.model_validate(up_to_date(source.data), context=WAS_ACCEPTED), findings
+    return None, findings
 
 
 def _located(source: Source, problems: Iterable[Problem]) -> list[Finding]:

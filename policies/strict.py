@@ -10,7 +10,10 @@ from pydantic_core import PydanticCustomError
 AS_WRITTEN: Final = "as written"
 """The context of a validation of what a person wrote: there, nothing stands behind no key."""
 
-__all__ = ["AS_WRITTEN", "StrictModel"]
+WAS_ACCEPTED: Final = "was accepted"
+"""The context of a validation of what is in force: rules that came later do not count."""
+
+__all__ = ["AS_WRITTEN", "WAS_ACCEPTED", "StrictModel"]
 
 
 class StrictModel(BaseModel):

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Final, NoReturn, get_args
 
-from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from policies.defaults import Approver
 from policies.findings import shown
 from policies.hours import HoursError, StaffedHours, parse_hours
+from policies.strict import WAS_ACCEPTED
 from policies.times import Lifetime, Pause, TimeError, parse_date, parse_lifetime, parse_pause
 
 MAX_SLUG: Final = 40  # characters; two of them and a server name fit an alias of 255 bytes
@@ -98,9 +99,11 @@ def _text_of(limit: int, *, lines: bool, what: str = "a name") -> Callable[[str]
     return check
 
 
-def _reason(text: str) -> str:
+def _reason(text: str, info: ValidationInfo) -> str:
     said = _text_of(MAX_TEXT, lines=True)(text)
-    if not any(map(str.isalnum, said)):  # as our own advice has it, and somebody copied it
+    if info.context != WAS_ACCEPTED and not any(
+        map(str.isalnum, said)
+    ):  # as our own advice has it, and somebody copied it
         refuse(
             f'"{shown(said)}" is no reason', "Write why, in a few plain words: whoever asks in a year has only these."
         )

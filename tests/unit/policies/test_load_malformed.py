@@ -349,3 +349,18 @@ def test_what_an_earlier_version_accepted_compiles_as_long_as_it_can_be_understo
     assert any(finding.severity == "error" for finding in loaded.findings)
     if loaded.policy is not None:
         assert compile_community(loaded.policy, People({})).rooms
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "type-nothing-behind-a-key",
+        "type-nothing-behind-media",
+        "care-reason-of-dots",
+        "contradiction-deputy-who-cannot-safeguard",
+    ],
+)
+def test_what_only_a_later_version_refuses_is_taken_up_and_told(name: str) -> None:
+    loaded = load_policy((FOLDER / f"{name}.yaml").read_bytes(), name, was_accepted=True)
+    assert loaded.policy is not None
+    assert any(finding.severity == "error" for finding in loaded.findings)
