@@ -96,7 +96,7 @@ async def test_what_was_applied_stays_in_force_when_its_file_breaks_and_the_serv
     assert len(charity.proxy.changes) == calls + 2, "nothing of the policy was done again"
     exit_status, said = await charity.command("plan")
     assert exit_status == 2
-    assert f"{charity.policy}:2:1: error: " in said
+    assert f"{charity.policy}:1:12: error: " in said
     # And it is enforced: an outsider who is invited by hand is not let in.
     await charity.sign_up(LEAD)
     assert await charity.join(LEAD, rooms["bereaved"]) == 200
