@@ -34,6 +34,7 @@ from policies.desired import (
     SpaceChild,
     StateKey,
 )
+from policies.duties import duties_of
 from policies.federation import Reach, reach_of_community, reach_of_group
 from policies.governed_rooms import GOVERNED_LEVEL, governed_power_levels
 from policies.intent import (
@@ -264,10 +265,7 @@ class _Compiler:
         return "space" if group_id in self.shown else None
 
     def system_room(self, room: SystemRoom) -> DesiredRoom:
-        owners = self.policy.community.owners
-        holders = {role_id for role_id, role in self.policy.roles.items() if room.duty in role.can}
-        if room.duty == "safeguard":  # who answers for the community is there, whatever else the role can do
-            holders |= {owners.safeguarding_lead, owners.deputy}
+        holders = {role_id for role_id in self.policy.roles if room.duty in duties_of(self.policy, role_id)}
         return self.room(
             room.key,
             name=f"{self.policy.community.name}: {room.name}",

@@ -70,10 +70,6 @@ def _owners(policy: Policy) -> Iterator[Problem]:
         if role not in policy.roles:
             path: Path = ("community", "owners", office)
             yield Problem(path, f'there is no role "{shown(role)}"', did_you_mean(role, policy.roles))
-        elif "safeguard" not in policy.roles[role].can:  # they would be called, and could not act on the card
-            message = f"the role {role} is to answer for safeguarding, and cannot safeguard"
-            advice = f'Add it to what it can: "can: [{", ".join((*policy.roles[role].can, "safeguard"))}]".'
-            yield Problem(("roles", role), message, advice, key=True)
     if owners.safeguarding_lead == owners.deputy:
         advice = "Name another role: a deputy stands in when the lead is away, or when a case is about the lead."
         yield Problem(("community", "owners", "deputy"), "lead and deputy are the same role", advice)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from policies.compile import compile_community
 from policies.defaults import CONDUCT_RULES, DRIFT, KINDS, SHARED_SPACE, SPACES, SYSTEM_ROOMS, TIERS
 from policies.desired import DesiredCommunity, DesiredRoom, MembershipRule, RoomKey
+from policies.duties import duties_of
 from policies.escalation import BANDS, Band
 from policies.explain_found import LISTED, found_words, why_found_so
 from policies.explain_ladders import ladder_words
@@ -137,7 +138,9 @@ class _Explainer:
         yield Explained("other servers", _servers(reach_of_community(self.policy)), self._reach_from(None))
         yield from self._limits()
         for name, role in self.policy.roles.items():
-            can = f" It can: {', '.join(role.can)}." if role.can else ""
+            duties = duties_of(self.policy, name)
+            can = f" It can: {', '.join(duties)}." if duties else ""
+            can += " Who answers for safeguarding can always act on a case." if duties != role.can else ""
             yield Explained(f"role {name}", f"Level {role.level} in rooms.{can}", at(("roles", name)))
         for group_id, group in sorted(self.policy.groups.items()):
             words = f"{group.name}: {group.kind}, tier {group.tier}. {group.purpose}"

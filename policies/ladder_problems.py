@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from policies.duties import duties_of
 from policies.escalation import BANDS, CARD_ONLY, OFFICES, SAME_AGAIN, Band, LadderBlock, StepBlock
 from policies.findings import did_you_mean, shown
 from policies.ladders import BAND_WORDS, BUILT_IN, Ladder, called_by, duration, ladders_of, weaker_in
@@ -135,7 +136,7 @@ def _blind(policy: Policy, path: Path, band: Band, step: StepBlock, duty: str) -
     offices = _roles_of_offices(policy)
     for index, name in enumerate(step.call):
         role = policy.roles.get(offices.get(name, name))
-        if role is None or duty in role.can:
+        if role is None or duty in duties_of(policy, offices.get(name, name)):
             continue
         role_id, room = offices.get(name, name), "moderators" if duty == "moderate" else "safeguarding"
         message = f"the role {role_id} cannot {duty}, so it could not act on a card in the {room} room"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
+from policies.duties import duties_of
 from policies.escalation import BANDS, CARD_ONLY, OFFICES, SAME_AGAIN, Band, LadderBlock, StepBlock
 from policies.schema import Policy
 
@@ -150,8 +151,7 @@ def _ladder(policy: Policy, band: Band, block: LadderBlock) -> Ladder:
 
 
 def _safeguards(policy: Policy, name: str) -> bool:
-    role = policy.roles.get(name)
-    return name in OFFICES or (role is not None and "safeguard" in role.can)
+    return name in OFFICES or "safeguard" in duties_of(policy, name)
 
 
 def weaker_in(band: Band, ladder: Ladder) -> Iterator[str]:

@@ -6,6 +6,7 @@ from appservice.flow import Approve, Effect
 from appservice.store import Commit
 from policies.defaults import ROOM_ADMIN_LEVEL
 from policies.desired import DesiredCommunity
+from policies.duties import duties_of
 from policies.intent import approvers_of
 from policies.ladders import DEPUTY, LEAD
 from policies.people import People, Person
@@ -76,7 +77,7 @@ class Standing:
         if community != self._community:
             return False
         roles = self._people.get(user_id).roles
-        return any(duty in self._policy.roles[role].can for role in roles if role in self._policy.roles)
+        return any(duty in duties_of(self._policy, role) for role in roles)
 
     def may_change(self, community: str, user_id: str, group: str = "") -> bool:
         """Who answers for safeguarding or runs the server may apply every policy; who looks after a group from level
@@ -109,7 +110,7 @@ class Standing:
     def holders(self, community: str, duty: str) -> tuple[str, ...]:
         if community != self._community:
             return ()
-        roles = [name for name, role in self._policy.roles.items() if duty in role.can]
+        roles = [name for name in self._policy.roles if duty in duties_of(self._policy, name)]
         return tuple(dict.fromkeys(user_id for role in roles for user_id in self._people.holders(role)))
 
     def holding(self, community: str, name: str) -> tuple[str, ...]:

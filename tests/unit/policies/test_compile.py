@@ -10,17 +10,21 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appservice.membership import Standing
 from policies.compile import compile_community, policy_digest
 from policies.conduct import modes_of_group, modes_of_groups
 from policies.defaults import KINDS, RESERVED_KEYS, SHARED_SPACE, SYSTEM_ROOMS, TIERS
 from policies.desired import LEFT_TO_PEOPLE, MANAGED_TYPE, DesiredCommunity, MembershipRule, SpaceChild
+from policies.explain import explain_community
 from policies.federation import Reach
 from policies.files import EXAMPLES
+from policies.including import read_policy
 from policies.load import load_files, load_people, load_policy
 from policies.people import People, Person
 from policies.schema import Policy
 
 DEMO = (EXAMPLES / "hearth-demo.yaml").read_text(encoding="utf-8")
+AMINA, SAM = "@amina:hearth.example", "@sam:hearth.example"
 DEMO_PEOPLE = (EXAMPLES / "hearth-demo.people.yaml").read_text(encoding="utf-8")
 
 LIMITS = "accept_limits: {because: Board minute 4, approved_by: deputy}"
@@ -197,12 +201,22 @@ def test_system_rooms_are_for_holders_of_their_duty_and_the_owners() -> None:
 
 
 def test_owners_are_in_the_safeguarding_room_whatever_their_roles_can() -> None:
-    policy = load_policy(DEMO, "f").policy
+    policy = load_policy(DEMO.replace("      - safeguard\n", ""), "f").policy
     assert policy is not None
-    # No file can say so any more, but what is compiled does not lean on that.
-    roles = {name: role.model_copy(update={"can": ()}) for name, role in policy.roles.items()}
-    policy = policy.model_copy(update={"roles": roles})
     assert compile_community(policy, People({})).room("safeguarding").membership.roles == ("deputy", "lead")
+
+
+def test_who_answers_for_safeguarding_can_act_on_the_cases_that_they_are_called_to() -> None:
+    """Whatever else their role can do: nobody else may be there."""
+    policy = load_policy(DEMO.replace("      - safeguard\n", ""), "f").policy
+    assert policy is not None
+    people = People({one: Person(one, roles) for one, roles in ((AMINA, frozenset({"lead"})), (SAM, frozenset[str]()))})
+    rules = Standing("hearth.example", policy, compile_community(policy, people), people)
+    assert rules.can("hearth", AMINA, "safeguard")
+    assert rules.holders("hearth", "safeguard") == (AMINA,)
+    assert not rules.can("hearth", SAM, "safeguard")
+    (said,) = [one.words for one in explain_community(policy, read_policy(DEMO, "f")) if one.about == "role lead"]
+    assert said.endswith("safeguard. Who answers for safeguarding can always act on a case.")
 
 
 def test_nobody_has_power_in_a_room_that_they_may_not_be_in() -> None:

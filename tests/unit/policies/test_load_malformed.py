@@ -71,11 +71,6 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
         "pins is wider than a group of kind closed has it",
         "it is then moderators",
     ),
-    "contradiction-deputy-who-cannot-safeguard": (
-        29,
-        "the role deputy is to answer for safeguarding, and cannot safeguard",
-        "can: [moderate, approve_join, safeguard]",
-    ),
     "care-reason-of-dots": (51, '"…" is no reason', "in a few plain words"),
     "number-retention-in-weeks": (51, '"7 weeks" is not a length of time in days', '"180 days"'),
     "reference-office-for-a-role": (51, '"safeguarding_lead" is not an id', "Name the role that holds this office"),
@@ -357,7 +352,6 @@ def test_what_an_earlier_version_accepted_compiles_as_long_as_it_can_be_understo
         "type-nothing-behind-a-key",
         "type-nothing-behind-media",
         "care-reason-of-dots",
-        "contradiction-deputy-who-cannot-safeguard",
     ],
 )
 def test_what_only_a_later_version_refuses_is_taken_up_and_told(name: str) -> None:
