@@ -16,7 +16,11 @@ INGLENOOK = Path(sys.executable).parent / "inglenook"
 DEADLINE = 60  # seconds, on a busy machine
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # The first terminal that the leader of a session opens is its own: Ctrl-C then reaches the program as it would anybody's.
-_AT_ITS_OWN_TERMINAL = "import os, sys; os.open(os.ttyname(0), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])"
+# Tests that were started in the background ignore it, and so would what they start.
+_AT_ITS_OWN_TERMINAL = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.open(os.ttyname(0), os.O_RDWR); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:
