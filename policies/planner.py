@@ -195,6 +195,8 @@ class Planner:
             if key[0] == "m.space.child":
                 self._add(room, self._state(room, room_id, key, None, content))
         self._follow(room, room_id, {}, old, room.creation_content)
+        if old is not None:
+            self._see_out_before(room)
 
     def _wanted(self, room: DesiredRoom, old: ObservedRoom | None) -> dict[StateKey, Content]:
         """Return all state that a room should hold, with what people have set in the one whose place it takes."""

@@ -88,7 +88,8 @@ class Observer:
                 predecessors[key] = old
             chain = earlier(room, partial(self._own, key))
             went[key] = went_before(chain)
-            over[key] = closed_for_good((one for one in chain if one is not predecessors.get(key)), self._identities)
+            being_left = predecessors[key].room_id if key in predecessors else None
+            over[key] = closed_for_good((one for one in chain if one.room_id != being_left), self._identities)
         return Observed(
             best,
             self._admin_capability is not False,

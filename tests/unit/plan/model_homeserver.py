@@ -120,8 +120,9 @@ class ModelHomeserver:
         by_id = {room.room_id: room for room in ours}
         chains = {key: earlier(room, by_id.get) for key, room in found.items()}
         went = {key: went_before(chain) for key, chain in chains.items()}
+        being_left = {key: room.room_id for key, room in predecessors.items()}
         over = {
-            key: closed_for_good((one for one in chain if one is not predecessors.get(key)), self.identities)
+            key: closed_for_good((one for one in chain if one.room_id != being_left.get(key)), self.identities)
             for key, chain in chains.items()
         }
         return Observed(found, True, addresses, predecessors, went, over, frozenset(former))

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from appservice.effects import Audit
 from appservice.intake import Projection
-from appservice.matrix import AdminCapability, Rejected, Unreachable
+from appservice.matrix import AdminCapability, Rejected, Unreachable, parse_event
 from appservice.provisioning import Observer
 from appservice.provisioning.observe import WHOLE_IN_TURN
 from appservice.store import Commit, StoreRefused
@@ -214,3 +214,18 @@ async def test_what_a_reading_showed_and_the_store_refused_is_written_down_with_
             await rooms.observer.audit(community())
     await rooms.observer.audit(community())
     assert await written_down(rooms) != "join"
+
+
+def test_a_room_that_is_being_left_is_not_one_of_those_that_are_over_whoever_closed_it(rooms: Rooms) -> None:
+    """Its people are seen out with the room that takes its place, and nobody is taken out twice."""
+    closed = {"type": "m.room.tombstone", "state_key": "", "content": {"replacement_room": "!astray"}}
+    old = [*rooms.script.state["!welcome"], {**rooms.script.state["!welcome"][0], "event_id": "$closed", **closed}]
+    new = state_of("!new", "welcome", MEMBERS)
+    (create,) = [event for event in new if event["type"] == "m.room.create"]
+    create["content"] = {**create["content"], "predecessor": {"room_id": "!welcome"}}
+    for room_id, state in (("!welcome", old), ("!new", new)):
+        rooms.house.projection.replace(room_id, [parse_event(event, room_id) for event in state])
+    seen = rooms.observer.present(community())
+    assert seen.rooms["welcome"].room_id == "!new"
+    assert seen.predecessors["welcome"].room_id == "!welcome"
+    assert seen.earlier["welcome"] == ()
