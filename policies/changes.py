@@ -179,7 +179,8 @@ class Invite(InRoom):
 
 @dataclass(frozen=True, slots=True)
 class Remove(InRoom):
-    """The steward removes a person who may not be there, or withdraws an invite (`invited`): a kick either way.
+    """The steward, or the guardian in a room that the steward is gone from, removes a person who may not be there, or
+    withdraws an invite (`invited`): a kick either way.
 
     earlier: it is a closed room whose place another one took; what was said there can still be read.
     """

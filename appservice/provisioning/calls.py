@@ -75,8 +75,10 @@ class Calls:
                 await self._call(lambda: self._client.join(change.room_id, self._guardian))
             case Remove(user_id=user_id):
                 code = "invite_withdrawn" if change.invited else "not_admitted"
+                # An old room may have lost its steward, and still be closed and emptied by the guardian.
+                by = self._steward if self._observer.has_steward(change.room_id) else self._guardian
                 await self._call(
-                    lambda: self._client.kick(change.room_id, user_id, code, self._steward),
+                    lambda: self._client.kick(change.room_id, user_id, code, by),
                     lambda: self._membership(change.room_id, user_id, ("", "leave", "ban")),
                 )
             case AddAddress(address=address):

@@ -75,6 +75,10 @@ class Observer:
             return None
         return room.room_id
 
+    def has_steward(self, room_id: str) -> bool:
+        """Whether the steward is in a room, as far as is known."""
+        return self._projection.membership(room_id, self._ghosts.steward) == "join"
+
     def present(self, community: DesiredCommunity) -> Observed:
         """Return what is known at this moment, without asking the homeserver anything."""
         best, former = self._rooms(community.id)

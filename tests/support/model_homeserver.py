@@ -113,6 +113,9 @@ class ModelHomeserver:
             return {}
         if "/directory/room/" in call.path:
             address = parts[-1].replace("%23", "#")
+            if call.method == "DELETE":
+                self.addresses.pop(address)
+                return {}
             if address in self.addresses:
                 raise Rejected(409, "M_UNKNOWN")
             self.addresses[address] = body["room_id"]
@@ -128,6 +131,8 @@ class ModelHomeserver:
             await self.put(parts[-2], "m.room.member", body["user_id"], {"membership": "invite"}, who)
             return {}
         if call.path.endswith("/kick"):
+            if self.membership(parts[-2], who) != "join":
+                raise Rejected(403, "M_FORBIDDEN")
             if self.membership(parts[-2], body["user_id"]) not in {"join", "invite", "knock"}:
                 raise Rejected(403, "M_FORBIDDEN")
             await self.put(parts[-2], "m.room.member", body["user_id"], {"membership": "leave"}, who)

@@ -139,6 +139,9 @@ class ModelHomeserver:
         actor = (
             self.identities.guardian if isinstance(change, Retire | SetListing) and change.by == "guardian" else None
         )
+        if isinstance(change, Remove) and room.members.get(self.identities.steward) != "join":
+            actor = self.identities.guardian
+            self._require(actor in room.creators, "has no power there", change)
         if not isinstance(change, RemoveAddress | Unlist):
             self._require(room.members.get(actor or self.identities.steward) == "join", "is not there", change)
         match change:

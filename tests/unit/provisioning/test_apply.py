@@ -341,3 +341,17 @@ async def test_every_change_is_told_as_it_is_made_and_leaves_a_line_in_the_audit
     )
     assert len(rows) == done.done
     assert not [row for row in rows if ROSA.encode() in row[0] or AMINA.encode() in row[0]]
+
+
+async def test_a_room_that_others_closed_and_the_steward_is_gone_from_is_emptied_by_the_guardian(world: World) -> None:
+    await world.apply()
+    old = world.rooms()["bereaved"]
+    await world.model.put(old, "m.room.member", SAM, {"membership": "join"}, SAM)
+    await world.model.put(old, "m.room.tombstone", "", {"replacement_room": "!astray"}, SAM)
+    await world.model.put(old, "m.room.member", GHOSTS.steward, {"membership": "leave"}, GHOSTS.steward)
+    applied = await world.apply()
+    assert not applied.undone
+    assert world.model.membership(old, SAM) == "leave"
+    assert world.model.state(old)["m.room.tombstone", ""]["replacement_room"] not in ("!astray", old)
+    kicks = [call.actor for call in world.house.homeserver.calls if call.path.endswith("/kick")]
+    assert kicks == [GHOSTS.guardian]
