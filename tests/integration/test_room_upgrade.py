@@ -141,24 +141,7 @@ async def test_a_new_room_takes_the_place_of_an_old_one_with_all_that_belongs_to
         # It stays so, over a restart, and nothing is done to the old room.
         await settled(charity)
 
-        # The same with private rooms, which the steward is asked into, in either order, as docs/plans.md says.
-        private = {"room_version": "10", "preset": "private_chat", "invite": [user(ROBIN)]}
-        for before, after in ((invited, given_power), (given_power, invited)):
-            _, made = await charity.call("POST", "/_matrix/client/v3/createRoom", private, person=LEAD)
-            closed = made["room_id"]
-            await before(charity, closed, STEWARD)
-            status, told = await charity.command("adopt", "carers-lounge", closed, "--dry-run")
-            assert (status, "gives it power level" in told or "gives it the power level" in told) == (1, True), told
-            await after(charity, closed, STEWARD)
-            status, told = await charity.command("adopt", "carers-lounge", closed, "--yes")
-            assert status == 0, told
-            _, events = await charity.call("GET", path(closed, "state"), person=LEAD)
-            was = {(event["type"], event["state_key"]): event["content"] for event in events}
-            assert was["m.room.tombstone", ""]["replacement_room"] == new
-            assert was["m.room.member", STEWARD]["membership"] == "leave"
-            assert (await charity.call("POST", path(closed, "join"), {}, person=ROBIN))[0] == 200
-            assert (await say(charity, ROBIN, closed, "Hello?"))[0] == 403
-            await settled(charity)
+        await private_rooms_are_taken_over(charity, new)
         await charity.service.stop()
         await charity.service.start()
         assert (await charity.plan(audit=True)).lines == []
@@ -198,6 +181,27 @@ async def test_a_new_room_takes_the_place_of_an_old_one_with_all_that_belongs_to
 async def _applied(charity: Charity, condition: Any) -> bool:
     await charity.apply()
     return bool(await condition())
+
+
+async def private_rooms_are_taken_over(charity: Charity, new: str) -> None:
+    """Which the steward is asked into, in either order, as docs/plans.md says."""
+    private = {"room_version": "10", "preset": "private_chat", "invite": [user(ROBIN)]}
+    for before, after in ((invited, given_power), (given_power, invited)):
+        _, made = await charity.call("POST", "/_matrix/client/v3/createRoom", private, person=LEAD)
+        closed = made["room_id"]
+        await before(charity, closed, STEWARD)
+        status, told = await charity.command("adopt", "carers-lounge", closed, "--dry-run")
+        assert (status, "gives it power level" in told or "gives it the power level" in told) == (1, True), told
+        await after(charity, closed, STEWARD)
+        status, told = await charity.command("adopt", "carers-lounge", closed, "--yes")
+        assert status == 0, told
+        _, events = await charity.call("GET", path(closed, "state"), person=LEAD)
+        was = {(event["type"], event["state_key"]): event["content"] for event in events}
+        assert was["m.room.tombstone", ""]["replacement_room"] == new
+        assert was["m.room.member", STEWARD]["membership"] == "leave"
+        assert (await charity.call("POST", path(closed, "join"), {}, person=ROBIN))[0] == 200
+        assert (await say(charity, ROBIN, closed, "Hello?"))[0] == 403
+        await settled(charity)
 
 
 async def invited(charity: Charity, room_id: str, user_id: str) -> None:
@@ -274,24 +278,7 @@ async def test_a_room_that_others_made_is_taken_over_with_those_who_may_be_there
         assert sent["event_id"] in {event["event_id"] for event in page["chunk"]}
         await settled(charity)
 
-        # The same with private rooms, which the steward is asked into, in either order, as docs/plans.md says.
-        private = {"room_version": "10", "preset": "private_chat", "invite": [user(ROBIN)]}
-        for before, after in ((invited, given_power), (given_power, invited)):
-            _, made = await charity.call("POST", "/_matrix/client/v3/createRoom", private, person=LEAD)
-            closed = made["room_id"]
-            await before(charity, closed, STEWARD)
-            status, told = await charity.command("adopt", "carers-lounge", closed, "--dry-run")
-            assert (status, "gives it power level" in told or "gives it the power level" in told) == (1, True), told
-            await after(charity, closed, STEWARD)
-            status, told = await charity.command("adopt", "carers-lounge", closed, "--yes")
-            assert status == 0, told
-            _, events = await charity.call("GET", path(closed, "state"), person=LEAD)
-            was = {(event["type"], event["state_key"]): event["content"] for event in events}
-            assert was["m.room.tombstone", ""]["replacement_room"] == new
-            assert was["m.room.member", STEWARD]["membership"] == "leave"
-            assert (await charity.call("POST", path(closed, "join"), {}, person=ROBIN))[0] == 200
-            assert (await say(charity, ROBIN, closed, "Hello?"))[0] == 403
-            await settled(charity)
+        await private_rooms_are_taken_over(charity, new)
         await charity.service.stop()
         await charity.service.start()
         assert (await charity.plan(audit=True)).lines == []
